@@ -1,0 +1,22 @@
+"""The language model behind one protocol: vLLM in this process, or a server over HTTP."""
+
+from genrec.engine.base import Chunk, Engine, LabelScores, Sampling
+from genrec.engine.hardware import DEFAULT_ENCODER, default_model, has_gpu, measured_weight
+from genrec.engine.http import HttpEngine
+from genrec.engine.models import cache_folder, resolve
+from genrec.engine.vllm import VllmEngine
+
+__all__ = [
+    "DEFAULT_ENCODER",
+    "Chunk",
+    "Engine",
+    "HttpEngine",
+    "LabelScores",
+    "Sampling",
+    "VllmEngine",
+    "cache_folder",
+    "default_model",
+    "has_gpu",
+    "measured_weight",
+    "resolve",
+]

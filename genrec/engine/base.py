@@ -1,0 +1,82 @@
+"""What genrec needs of a language model. Nothing above this protocol knows which one it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from genrec.types import Usage
+
+Messages = Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How text is generated. `schema` is a JSON schema that the answer must follow."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """Natural log-probability of each label as the next token, over the whole vocabulary.
+
+    `bounded` holds the labels whose value is only an upper bound, because the server returns just its
+    most likely tokens; empty on vLLM.
+    """
+
+    logprobs: Mapping[str, float]
+    usage: Usage
+    bounded: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of generated text. The last one carries `finish_reason` (stop, length, ...) and the usage."""
+
+    text: str
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+class Engine(Protocol):
+    """A language model. Methods may be awaited together; cancelling one frees its place at once.
+
+    Every method raises EngineError where the model cannot be reached or gives no usable answer.
+    """
+
+    @property
+    def model(self) -> str:
+        """The model's name, as in a recommendation."""
+
+    async def score_labels(self, messages: Messages, labels: Sequence[str]) -> LabelScores:
+        """Score single-token labels as the first token of the answer, from one prefill."""
+
+    def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
+        """Generate an answer, piece by piece."""
+
+    async def count_tokens(self, messages: Messages) -> int:
+        """How many tokens the messages make, chat template included."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest prompt and answer together, in tokens."""
+
+    async def check(self) -> None:
+        """Make the model produce one token: returns if it did, raises EngineError if not."""
+
+    async def close(self) -> None:
+        """Free everything; the engine cannot be used afterwards. Closing twice does nothing."""
+
+
+async def collect(pieces: AsyncIterator[Chunk]) -> Chunk:
+    """The whole answer as one chunk, with the last piece's finish reason and usage."""
+    text, last = [], Chunk("")
+    async for piece in pieces:
+        text.append(piece.text)
+        last = piece
+    return Chunk("".join(text), last.finish_reason, last.usage)

@@ -1,0 +1,192 @@
+"""vLLM in this process: `AsyncLLM`, with its engine core in a child process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, collect
+from genrec.engine.hardware import has_gpu
+from genrec.errors import EngineError, ModelError
+from genrec.types import Usage
+
+# vLLM takes all of its settings for CPUs from the environment; what the user set there stays.
+_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
+_CPU_ENVIRONMENT = {
+    "VLLM_CPU_KVCACHE_SPACE": "2",
+    # Eager mode compiles nothing, but for one helper of label scoring, which costs 17 s and a C++ compiler.
+    "TORCHDYNAMO_DISABLE": "1",
+}
+_CUDA_PACKAGES = ("torchvision", "torchaudio", "torchcodec")
+
+
+class VllmEngine:
+    """One model on this machine: float32 without compilation on a CPU, vLLM's own choice on a GPU.
+
+    All methods must be awaited on the event loop that `start` ran on.
+    """
+
+    def __init__(self, engine: Any, model: str, max_tokens: int) -> None:
+        self._engine = engine
+        self._model = model
+        self._max_tokens = max_tokens
+        self._tokenizer = engine.get_tokenizer()
+        self._label_ids: dict[str, int] = {}
+        self._numbers = itertools.count()
+
+    @classmethod
+    async def start(cls, folder: Path, *, name: str, max_tokens: int = 4096) -> Self:
+        """Load the model in `folder`; about half a minute on a CPU.
+
+        Raises:
+            EngineError: vLLM is missing or does not start; the message says what it said.
+        """
+        settings = _ENVIRONMENT if has_gpu() else {**_ENVIRONMENT, **_CPU_ENVIRONMENT}
+        for key, value in settings.items():
+            os.environ.setdefault(key, value)
+        try:
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.v1.engine.async_llm import AsyncLLM
+        except (ImportError, RuntimeError) as error:
+            raise EngineError(_why_not(error)) from error
+        arguments = AsyncEngineArgs(
+            model=str(folder),
+            dtype="auto" if has_gpu() else "float32",
+            enforce_eager=not has_gpu(),
+            max_model_len=max_tokens,
+            disable_log_stats=True,
+            structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+        )
+        try:
+            with _main_not_imported_again():
+                engine = AsyncLLM.from_engine_args(arguments)
+        except (RuntimeError, ValueError, OSError) as error:
+            raise EngineError(f"vLLM does not start with model {name!r}: {_first_line(error)}") from error
+        return cls(engine, name, max_tokens)
+
+    @property
+    def model(self) -> str:
+        return self._model
+
+    @property
+    def max_tokens(self) -> int:
+        return self._max_tokens
+
+    async def score_labels(self, messages: Messages, labels: Sequence[str]) -> LabelScores:
+        from vllm import SamplingParams
+
+        ids = [self._label_id(label) for label in labels]
+        answer = None
+        async for answer in self._run(messages, SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)):
+            pass
+        if answer is None or not answer.outputs[0].logprobs:
+            raise EngineError("vLLM returned no log-probabilities")
+        row = answer.outputs[0].logprobs[0]
+        return LabelScores(
+            {label: row[token].logprob for label, token in zip(labels, ids, strict=True)}, _usage(answer)
+        )
+
+    async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+        schema = StructuredOutputsParams(json=dict(sampling.schema)) if sampling.schema else None
+        settings = SamplingParams(
+            max_tokens=sampling.max_tokens,
+            temperature=sampling.temperature,
+            seed=sampling.seed,
+            structured_outputs=schema,
+            output_kind=RequestOutputKind.DELTA,
+        )
+        prompt = Usage()
+        completion = 0
+        async for answer in self._run(messages, settings):
+            piece = answer.outputs[0]
+            completion += len(piece.token_ids)
+            prompt = prompt if prompt.prompt_tokens else _usage(answer)
+            usage = prompt.model_copy(update={"completion_tokens": completion})
+            yield Chunk(piece.text, piece.finish_reason, usage)
+
+    async def count_tokens(self, messages: Messages) -> int:
+        return len(self._tokens(messages))
+
+    async def check(self) -> None:
+        await collect(self.generate([{"role": "user", "content": "Hi"}], Sampling(max_tokens=1)))
+
+    async def close(self) -> None:
+        self._engine.shutdown()
+
+    def _tokens(self, messages: Messages) -> list[int]:
+        tokens: list[int] = self._tokenizer.apply_chat_template(
+            [dict(message) for message in messages], add_generation_prompt=True, return_dict=False
+        )
+        return tokens
+
+    def _label_id(self, label: str) -> int:
+        if label not in self._label_ids:
+            tokens = self._tokenizer.encode(label, add_special_tokens=False)
+            if len(tokens) != 1:
+                raise ModelError(f"label {label!r} is {len(tokens)} tokens for model {self._model!r}, not one")
+            self._label_ids[label] = tokens[0]
+        return self._label_ids[label]
+
+    async def _run(self, messages: Messages, settings: Any) -> AsyncIterator[Any]:
+        """One request. Leaving the loop early, or being cancelled, aborts it inside vLLM."""
+        prompt = {"prompt_token_ids": self._tokens(messages)}
+        try:
+            async for answer in self._engine.generate(prompt, settings, f"genrec-{next(self._numbers)}"):
+                yield answer
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # vLLM has no common base for what a request can raise
+            raise EngineError(f"vLLM failed: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _usage(answer: Any) -> Usage:
+    return Usage(
+        prompt_tokens=len(answer.prompt_token_ids),
+        cached_tokens=answer.num_cached_tokens or 0,
+        completion_tokens=len(answer.outputs[0].token_ids),
+    )
+
+
+@contextlib.contextmanager
+def _main_not_imported_again() -> Iterator[None]:
+    """Start child processes without running the caller's script again in each of them.
+
+    vLLM spawns its engine core, and a spawned process imports the script that spawned it: without this, a
+    user's script without `if __name__ == "__main__"` would start engines without end.
+    """
+    main = sys.modules["__main__"]
+    kept = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(kept)
+
+
+def _why_not(error: Exception) -> str:
+    """The cure for an import that failed."""
+    if "torchvision" in str(error):
+        packages = " ".join(_CUDA_PACKAGES)
+        return f"{packages} do not fit torch for CPUs and break vLLM: run pip uninstall -y {packages}"
+    if isinstance(error, ModuleNotFoundError) and error.name == "vllm":
+        extra = "gpu" if has_gpu() else "cpu"
+        return f"vLLM is not installed: run pip install 'genrec[{extra}]', or name a server with --engine URL"
+    return f"vLLM cannot be imported: {_first_line(error)}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).strip().splitlines()[0]

@@ -1,0 +1,83 @@
+"""What templates see: plain dicts, lists, strings and numbers, with every text cleaned."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from genrec.prompting.clean import clean
+from retrieval.types import AttributeValue, Context, Event, Item, User
+
+_MANY = 5
+"""Items carry up to hundreds of categories; a prompt shows the first few."""
+
+
+def item_data(item: Item) -> dict[str, Any]:
+    """`title`, `description`, `categories`, `price`, `attributes` of an item."""
+    return {
+        "title": clean(item.title, 120),
+        "description": clean(item.description),
+        "categories": [clean(category, 60) for category in item.categories[:_MANY]],
+        "price": item.price,
+        "attributes": _attributes(item.attributes),
+    }
+
+
+def candidate_data(label: str, item: Item) -> dict[str, Any]:
+    """An item with the `label` that stands for it in this prompt."""
+    return {"label": label, **item_data(item)}
+
+
+def user_data(user: User) -> dict[str, Any]:
+    """`attributes` of a user. The user's id is not part of any prompt."""
+    return {"attributes": _attributes(user.attributes)}
+
+
+def history_data(
+    history: Sequence[Event], item: Callable[[str], Item], now: datetime | None
+) -> list[dict[str, Any]]:
+    """Events, oldest first: `type`, `value`, `date`, `days_ago` (None without a time), `item`, `context`."""
+    return [
+        {
+            "type": clean(event.type, 64),
+            "value": _number(event.value),
+            "date": event.timestamp.date().isoformat() if event.timestamp else None,
+            "days_ago": days_ago(event, now),
+            "item": item_data(item(event.item_id)),
+            "context": context_data(event.context or Context()),
+        }
+        for event in history
+    ]
+
+
+def context_data(context: Context) -> dict[str, str]:
+    """Every context field that is set: `time`, `place`, `device` and the free ones."""
+    return {clean(name, 60): clean(value, 120) for name, value in context.fields().items()}
+
+
+def days_ago(event: Event, now: datetime | None) -> int | None:
+    """Whole calendar days between an event and `now`; None where either is unknown or the event is later."""
+    if not event.timestamp or not now:
+        return None
+    days = (now.date() - event.timestamp.date()).days
+    return days if days >= 0 else None
+
+
+def _number(value: float | None) -> float | int | None:
+    """4.0 reads 4: a prompt says it as a person would."""
+    return int(value) if value is not None and value.is_integer() else value
+
+
+def _attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Any]:
+    return {
+        clean(name, 60): _value(value)
+        for name, value in attributes.items()
+        if value is not None and value != ""
+    }
+
+
+def _value(value: AttributeValue) -> str | int | float | bool:
+    if isinstance(value, list):
+        return ", ".join(clean(entry, 120) for entry in value)
+    return clean(value, 120) if isinstance(value, str) else value or 0

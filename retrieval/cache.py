@@ -1,0 +1,66 @@
+"""Vectors of texts that were encoded before, on disk, found by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.encoder import Encoder, Vectors
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) while something long runs."""
+
+_BATCH = 256
+
+
+class VectorCache:
+    """A SQLite file beside the models: text hash → float32 vector, for every encoder that was used.
+
+    It holds nothing that cannot be computed again, so deleting it is always safe.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def encode(self, encoder: Encoder, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Unit vectors, shape (len(texts), d); only texts that are not in the cache are encoded."""
+        keys = [_key(encoder.name, text) for text in texts]
+        with self._open() as database:
+            known = _read(database, set(keys))
+            missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+            for done in range(0, len(missing), _BATCH):
+                batch = dict(list(missing.items())[done : done + _BATCH])
+                vectors = encoder.encode(list(batch.values()))
+                known |= zip(batch, vectors, strict=True)
+                with database:
+                    rows = ((key, vector.tobytes()) for key, vector in zip(batch, vectors, strict=True))
+                    database.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+                if progress:
+                    progress(min(done + _BATCH, len(missing)), len(missing))
+        return np.stack([known[key] for key in keys]) if keys else np.empty((0, 0), np.float32)
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self._path, timeout=60)
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
+        return database
+
+
+def _key(encoder: str, text: str) -> bytes:
+    return hashlib.sha256(f"{encoder}\0{text}".encode()).digest()
+
+
+def _read(database: sqlite3.Connection, keys: set[bytes]) -> dict[bytes, np.ndarray]:
+    known: dict[bytes, np.ndarray] = {}
+    wanted = list(keys)
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        marks = ",".join("?" * len(part))
+        rows = database.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part)  # noqa: S608
+        known |= {key: np.frombuffer(vector, np.float32) for key, vector in rows}
+    return known
