@@ -20,6 +20,7 @@ _WEAKEST = 0.4
 """Evidence below this share of the strongest one is left out."""
 _RECENT_DAYS = 30
 _LONGEST = 240
+_LONGEST_NAME = 120
 _SHORTEST_WORDS = 4
 _ECHO_WORDS = 6
 
@@ -49,89 +50,95 @@ _SENTENCE = re.compile(r"(.+?[.!?])(?=\s|$)", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What a reason may say (`item`, `evidence`), and names that it may say only if they are in there.
+class Cited:
+    """A piece of evidence, the words that a sentence must contain to cite it, and the event type it claims."""
 
-    Args:
-        others: titles of other candidates and past items, categories of the catalogue, the user's attributes.
-        instructions: the system prompt, which must not leak into a reason.
+    evidence: Evidence
+    about: str
+    event_type: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a reason may draw on: the item and what is cited.
+
+    `others` are names that it may say only if they are in there (titles of other items, categories of the
+    catalogue, the user's attributes); `instructions` is the system prompt, which must not leak into a reason.
     """
 
     item: Item
-    evidence: Sequence[Evidence]
-    types: frozenset[str]
+    cited: Sequence[Cited]
     others: Sequence[str]
     instructions: str
 
 
-def pick_evidence(
-    candidate: Candidate, user: User, history: Sequence[Event], context: Context, instruction: str, world: World
-) -> tuple[Evidence, ...]:
-    """The strongest parts of the candidate's score that speak for it, strongest first; at least one."""
-    positive = sorted((c for c in candidate.contributions if c.value > 0), key=lambda c: -c.value)
-    personal = [c for c in positive if c.kind != "item"]
-    chosen = [c for c in personal if c.value >= _WEAKEST * personal[0].value][:_MOST_EVIDENCE] or positive[:1]
-    events = {event.ref: event for event in history}
-    texts = _Texts(user, events, context, instruction, world)
-    found = {c.ref: c for c in reversed(chosen)}
-    evidence = [
-        Evidence(type=c.kind, ref=c.ref, text=texts.of(candidate.item, c), weight=round(c.value, 6))
-        for c in reversed(found.values())
-    ]
-    return tuple(evidence) or (_catalogue(candidate.item),)
-
-
 @dataclass(frozen=True)
 class World:
-    """What evidence is worded with: titles of items, how many users took an item, and what day it is."""
+    """What evidence is worded with: the request, titles of items, how many users took an item, the day."""
 
+    user: User
+    history: Sequence[Event]
+    context: Context
+    instruction: str
     title: Callable[[str], str]
     takers: Callable[[str], int]
     now: datetime
 
 
-@dataclass(frozen=True)
-class _Texts:
-    user: User
-    events: dict[str, Event]
-    context: Context
-    instruction: str
-    world: World
+def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
+    """The strongest parts of the candidate's score that speak for it, strongest first; at least one.
 
-    def of(self, item: Item, part: Contribution) -> str:
-        """One piece of evidence in words that speak to the user."""
-        match part.kind:
-            case "event":
-                return self._event(self.events[part.ref])
-            case "attribute":
-                return f"your {part.ref} is {clean(str(self.user.attributes[part.ref]), 120)}"
-            case "context":
-                return f"your {part.ref} is {clean(self.context.fields()[part.ref], 120)}"
-            case "instruction":
-                return f"you asked for {clean(self.instruction, 120)}"
-            case "item":
-                takers = self.world.takers(item.item_id)
-                return f"{takers} {'person' if takers == 1 else 'people'} chose it"
-
-    def _event(self, event: Event) -> str:
-        verb = _VERBS.get(event.type, f"had a {clean(event.type, 40)} event for")
-        rated = f" {event.value:g}" if event.type == "rate" and event.value is not None else ""
-        days = days_ago(event, self.world.now)
-        when = "" if days is None or days > _RECENT_DAYS else " today" if days == 0 else f" {days} days ago"
-        when = when.replace(" 1 days ago", " yesterday") if days == 1 else when
-        return f"you {verb} {clean(self.world.title(event.item_id), 120)}{rated}{when}"
+    What the user did, said and is comes before what others did.
+    """
+    positive = sorted((c for c in candidate.contributions if c.value > 0), key=lambda c: -c.value)
+    personal = [c for c in positive if c.kind != "item"]
+    strong = [c for c in personal if c.value >= _WEAKEST * personal[0].value]
+    by_title: dict[str, Cited] = {}
+    for part in strong or positive[:1]:
+        cited = _cite(part, candidate.item, world)
+        by_title.setdefault(cited.about, cited)
+    # Nothing known of anybody: the item's own title is all that can be cited.
+    title = clean(candidate.item.title, _LONGEST_NAME)
+    unknown = Evidence(type="item", ref="title", text=f"{title} is in the catalogue", weight=0.0)
+    return tuple(by_title.values())[:_MOST_EVIDENCE] or (Cited(unknown, title),)
 
 
-def _catalogue(item: Item) -> Evidence:
-    """Where nothing is known of anybody, the item's own title is all that can be cited."""
-    return Evidence(type="item", ref="title", text=f"{clean(item.title, 120)} is in the catalogue", weight=0.0)
+def _cite(part: Contribution, item: Item, world: World) -> Cited:
+    """One part of a score in words that speak to the user."""
+    event_type = None
+    match part.kind:
+        case "event":
+            event = next(event for event in world.history if event.ref == part.ref)
+            event_type, about = event.type, clean(world.title(event.item_id), _LONGEST_NAME)
+            text = _did(event, about, world.now)
+        case "attribute":
+            about = clean(str(world.user.attributes[part.ref]), _LONGEST_NAME)
+            text = f"your {clean(part.ref, 60)} is {about}"
+        case "context":
+            about = clean(world.context.fields()[part.ref], _LONGEST_NAME)
+            text = f"your {clean(part.ref, 60)} is {about}"
+        case "instruction":
+            about = clean(world.instruction, _LONGEST_NAME)
+            text = f"you asked for {about}"
+        case "item":
+            takers = world.takers(item.item_id)
+            text = about = f"{takers} {'person' if takers == 1 else 'people'} chose it"
+    return Cited(Evidence(type=part.kind, ref=part.ref, text=text, weight=round(part.value, 6)), about, event_type)
+
+
+def _did(event: Event, title: str, now: datetime) -> str:
+    verb = _VERBS.get(event.type, f"had a {clean(event.type, 40)} event for")
+    rated = f" {event.value:g}" if event.type == "rate" and event.value is not None else ""
+    days = days_ago(event, now)
+    when = {None: "", 0: " today", 1: " yesterday"}.get(days, f" {days} days ago")
+    return f"you {verb} {title}{rated}{when if days is None or days <= _RECENT_DAYS else ''}"
 
 
 def make_reason(text: str, facts: Facts) -> tuple[Reason, str | None]:
     """The checked sentence, or a plain one and the cause why the model's did not pass."""
     sentence = first_sentence(text)
     cause = check(sentence, facts)
-    return (plain_reason(facts.evidence), cause) if cause else (Reason(text=sentence, source="llm"), None)
+    return (plain_reason(facts.cited), cause) if cause else (Reason(text=sentence, source="llm"), None)
 
 
 def first_sentence(text: str) -> str:
@@ -141,9 +148,9 @@ def first_sentence(text: str) -> str:
     return found.group(1) if found else text
 
 
-def plain_reason(evidence: Sequence[Evidence]) -> Reason:
+def plain_reason(cited: Sequence[Cited]) -> Reason:
     """A sentence made of the evidence alone."""
-    texts = [part.text for part in evidence]
+    texts = [part.evidence.text for part in cited]
     return Reason(text=f"Because {' and '.join(texts)}.", source="template")
 
 
@@ -153,7 +160,7 @@ def check(sentence: str, facts: Facts) -> str | None:
     for problem in (_form(sentence, facts), _names(sentence, allowed, facts.others), _claims(sentence, facts)):
         if problem:
             return problem
-    return None if _cites(sentence, facts.evidence) else "it cites none of the evidence"
+    return None if _cites(sentence, facts.cited) else "it cites none of the evidence"
 
 
 def _form(sentence: str, facts: Facts) -> str | None:
@@ -178,7 +185,7 @@ def _allowed(facts: Facts) -> str:
     attributes = (f"{name} {value}" for name, value in item["attributes"].items())
     price = "" if facts.item.price is None else f"{facts.item.price:g} {facts.item.price:.2f}"
     parts = [item["title"], item["description"], *item["categories"], *attributes, price]
-    return " \n ".join([*parts, *(part.text for part in facts.evidence)])
+    return " \n ".join([*parts, *(part.evidence.text for part in facts.cited)])
 
 
 def _names(sentence: str, allowed: str, others: Iterable[str]) -> str | None:
@@ -200,35 +207,17 @@ def _names(sentence: str, allowed: str, others: Iterable[str]) -> str | None:
 
 def _claims(sentence: str, facts: Facts) -> str | None:
     """What the user did must be what the evidence says they did."""
+    types = {part.event_type for part in facts.cited}
     for kind, words in _CLAIMS.items():
-        if kind not in facts.types and re.search(words, sentence, re.IGNORECASE):
+        if kind not in types and re.search(words, sentence, re.IGNORECASE):
             return f"no {kind} event is in the evidence"
     return None
 
 
-def _cites(sentence: str, evidence: Sequence[Evidence]) -> bool:
-    """True if the sentence says what at least one piece of evidence is about."""
-    said = {_stem(word) for word in _WORD.findall(sentence)}
-    return any(
-        about <= said
-        for part in evidence
-        if (about := {_stem(word) for word in _WORD.findall(_about(part))})
-    )
-
-
-def _about(part: Evidence) -> str:
-    """The words that a sentence must contain to cite a piece of evidence: its title or its value."""
-    match part.type:
-        case "event":
-            core = re.sub(r"(?: (?:\d+(?:\.\d+)?|today|yesterday|\d+ days ago))+$", "", part.text)
-            verbs = "|".join([*map(re.escape, _VERBS.values()), "had a .+ event for"])
-            return re.sub(rf"^you (?:{verbs}) ", "", core)
-        case "attribute" | "context":
-            return part.text.partition(" is ")[2]
-        case "instruction":
-            return part.text.removeprefix("you asked for ")
-        case "item":
-            return part.text
+def _cites(sentence: str, cited: Sequence[Cited]) -> bool:
+    """True if the sentence contains the words of at least one piece of evidence."""
+    said = set(_plain(sentence).split())
+    return any(about <= said for part in cited if (about := set(_plain(part.about).split())))
 
 
 def _stem(word: str) -> str:
