@@ -13,6 +13,7 @@ from datetime import datetime
 
 from genrec.prompting import clean, days_ago, item_data
 from genrec.types import Evidence, Reason
+from retrieval.signals import strength
 from retrieval.types import Candidate, Context, Contribution, Event, Item, User
 
 _MOST_EVIDENCE = 2
@@ -74,10 +75,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class World:
-    """What evidence is worded with: the request, titles of items, how many users took an item, the day."""
+    """What evidence is worded with: the request, titles of items, how many users took an item, the day.
+
+    `events` are those that the prompt shows: a reason cites no other.
+    """
 
     user: User
-    history: Sequence[Event]
+    events: Sequence[Event]
     context: Context
     instruction: str
     title: Callable[[str], str]
@@ -90,7 +94,9 @@ def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
 
     What the user did, said and is comes before what others did.
     """
-    positive = sorted((c for c in candidate.contributions if c.value > 0), key=lambda c: -c.value)
+    liked = {event.ref for event in world.events if strength(event) > 0}
+    citable = (c for c in candidate.contributions if c.value > 0 and (c.kind != "event" or c.ref in liked))
+    positive = sorted(citable, key=lambda c: -c.value)
     personal = [c for c in positive if c.kind != "item"]
     strong = [c for c in personal if c.value >= _WEAKEST * personal[0].value]
     by_title: dict[str, Cited] = {}
@@ -108,7 +114,7 @@ def _cite(part: Contribution, item: Item, world: World) -> Cited:
     event_type = None
     match part.kind:
         case "event":
-            event = next(event for event in world.history if event.ref == part.ref)
+            event = next(event for event in world.events if event.ref == part.ref)
             event_type, about = event.type, clean(world.title(event.item_id), _LONGEST_NAME)
             text = _did(event, about, world.now)
         case "attribute":
@@ -157,7 +163,11 @@ def plain_reason(cited: Sequence[Cited]) -> Reason:
 def check(sentence: str, facts: Facts) -> str | None:
     """None if the evidence and the item bear out the sentence, else what is wrong with it."""
     allowed = _allowed(facts)
-    for problem in (_form(sentence, facts), _names(sentence, allowed, facts.others), _claims(sentence, facts)):
+    for problem in (
+        _form(sentence, facts),
+        _names(sentence, allowed, facts.others),
+        _claims(sentence, facts),
+    ):
         if problem:
             return problem
     return None if _cites(sentence, facts.cited) else "it cites none of the evidence"

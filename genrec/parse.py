@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from genrec.errors import AnswerError
 
@@ -58,9 +59,9 @@ def parse_list(text: str, labels: Collection[str]) -> ParsedList:
     return ParsedList(tuple(entries.values()), invalid, repeated, truncated)
 
 
-def _rows(text: str, position: int) -> tuple[list[object], bool]:
+def _rows(text: str, position: int) -> tuple[list[Any], bool]:
     """The complete JSON values of a list that starts before `position`, and whether its end is missing."""
-    rows: list[object] = []
+    rows: list[Any] = []
     while True:
         while position < len(text) and text[position] in " \t\r\n,":
             position += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -34,6 +35,7 @@ class SentenceEncoder:
         logging.disable_progress_bar()  # reading one local file is no progress worth showing
         self._name = name
         self._batch_size = batch_size
+        self._one_at_a_time = threading.Lock()  # a fast tokenizer must not be shared by threads
         self._model = SentenceTransformer(str(folder), trust_remote_code=False, local_files_only=True)
 
     @property
@@ -41,7 +43,8 @@ class SentenceEncoder:
         return self._name
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        vectors = self._model.encode(
-            list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
-        )
+        with self._one_at_a_time:
+            vectors = self._model.encode(
+                list(texts), batch_size=self._batch_size, normalize_embeddings=True, show_progress_bar=False
+            )
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1)

@@ -65,9 +65,7 @@ class Retriever:
         parts = self._parts(query)
         pool = self._nominate(parts, max(k, _POOL), seen)
         by_meaning = semantic(parts, self._index.vectors(pool))
-        candidates = [
-            self._candidate(item_id, meaning) for item_id, meaning in zip(pool, by_meaning, strict=True)
-        ]
+        candidates = [self._candidate(item_id, meaning) for item_id, meaning in zip(pool, by_meaning, strict=True)]
         return sorted(candidates, key=lambda candidate: -candidate.score)[:k]
 
     def score(self, query: Query, item_ids: Sequence[str]) -> list[Candidate]:
@@ -95,9 +93,7 @@ class Retriever:
             Part("event", event.ref, weight, vector)
             for event, weight, vector in zip(events, weights, vectors, strict=True)
         ]
-        attributes = {
-            name: f"{name}: {value}" for name, value in query.user.attributes.items() if value is not None
-        }
+        attributes = {name: f"{name}: {value}" for name, value in query.user.attributes.items() if value is not None}
         context = {name: f"{name}: {value}" for name, value in query.context.fields().items()}
         parts += self._texts("attribute", attributes, self.weights.attributes)
         parts += self._texts("context", context, self.weights.context)

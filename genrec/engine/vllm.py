@@ -7,6 +7,7 @@ import contextlib
 import itertools
 import os
 import sys
+import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -44,6 +45,7 @@ class VllmEngine:
         self._tokenizer = engine.get_tokenizer()
         self._label_ids: dict[str, int] = {}
         self._numbers = itertools.count()
+        self._stop = weakref.finalize(self, _stop, engine)
 
     @classmethod
     async def start(cls, folder: Path, *, name: str, max_tokens: int = 4096) -> Self:
@@ -59,7 +61,7 @@ class VllmEngine:
             from vllm.engine.arg_utils import AsyncEngineArgs
             from vllm.v1.engine.async_llm import AsyncLLM
         except (ImportError, RuntimeError) as error:
-            raise EngineError(_why_not(error)) from error
+            raise EngineError(why_not(error)) from error
         arguments = AsyncEngineArgs(
             model=str(folder),
             dtype="auto" if has_gpu() else "float32",
@@ -87,10 +89,9 @@ class VllmEngine:
         from vllm import SamplingParams
 
         ids = [self._label_id(label) for label in labels]
-        answer = None
-        async for answer in self._run(messages, SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)):
-            pass
-        if answer is None or not answer.outputs[0].logprobs:
+        settings = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)
+        *_, answer = [state async for state in self._run(messages, settings)]
+        if not answer.outputs[0].logprobs:
             raise EngineError("vLLM returned no log-probabilities")
         row = answer.outputs[0].logprobs[0]
         return LabelScores(
@@ -125,7 +126,7 @@ class VllmEngine:
         await collect(self.generate([{"role": "user", "content": "Hi"}], Sampling(max_tokens=1)))
 
     async def close(self) -> None:
-        self._engine.shutdown()
+        self._stop()
 
     def _tokens(self, messages: Messages) -> list[int]:
         tokens: list[int] = self._tokenizer.apply_chat_template(
@@ -143,6 +144,8 @@ class VllmEngine:
 
     async def _run(self, messages: Messages, settings: Any) -> AsyncIterator[Any]:
         """One request. Leaving the loop early, or being cancelled, aborts it inside vLLM."""
+        if not self._stop.alive:
+            raise EngineError("the engine was closed: make a new recommender")
         prompt = {"prompt_token_ids": self._tokens(messages)}
         try:
             async for answer in self._engine.generate(prompt, settings, f"genrec-{next(self._numbers)}"):
@@ -151,6 +154,12 @@ class VllmEngine:
             raise
         except Exception as error:  # vLLM has no common base for what a request can raise
             raise EngineError(f"vLLM failed: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _stop(engine: Any) -> None:
+    """End the engine core. Once is enough: vLLM's own finalizer fails when the interpreter is on its way out."""
+    engine.shutdown()
+    engine.shutdown = lambda: None
 
 
 def _usage(answer: Any) -> Usage:
@@ -169,7 +178,7 @@ def _main_not_imported_again() -> Iterator[None]:
     user's script without `if __name__ == "__main__"` would start engines without end.
     """
     main = sys.modules["__main__"]
-    kept = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
+    kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
     main.__spec__ = None
     try:
         yield
@@ -177,7 +186,7 @@ def _main_not_imported_again() -> Iterator[None]:
         main.__dict__.update(kept)
 
 
-def _why_not(error: Exception) -> str:
+def why_not(error: Exception) -> str:
     """The cure for an import that failed."""
     if "torchvision" in str(error):
         packages = " ".join(_CUDA_PACKAGES)

@@ -2,9 +2,10 @@
 
 from genrec.prompting.clean import clean
 from genrec.prompting.data import candidate_data, context_data, days_ago, history_data, item_data, user_data
-from genrec.prompting.pack import Pack, Task, load_pack, pack_folder, pack_names
+from genrec.prompting.pack import Messages, Pack, Task, load_pack, pack_folder, pack_names
 
 __all__ = [
+    "Messages",
     "Pack",
     "Task",
     "candidate_data",

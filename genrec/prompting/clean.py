@@ -11,7 +11,13 @@ _CHAT_TOKENS = re.compile(
     r"|start_of_turn|end_of_turn)>",
     re.IGNORECASE,
 )
-_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, format (zero width, bidi), surrogates, private, unassigned
+_DROPPED = {
+    "Cc",
+    "Cf",
+    "Cs",
+    "Co",
+    "Cn",
+}  # control, format (zero width, bidi), surrogates, private, unassigned
 
 
 def clean(text: str, limit: int = 300) -> str:

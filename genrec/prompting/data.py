@@ -34,9 +34,7 @@ def user_data(user: User) -> dict[str, Any]:
     return {"attributes": _attributes(user.attributes)}
 
 
-def history_data(
-    history: Sequence[Event], item: Callable[[str], Item], now: datetime | None
-) -> list[dict[str, Any]]:
+def history_data(history: Sequence[Event], item: Callable[[str], Item], now: datetime | None) -> list[dict[str, Any]]:
     """Events, oldest first: `type`, `value`, `date`, `days_ago` (None without a time), `item`, `context`."""
     return [
         {
@@ -70,11 +68,7 @@ def _number(value: float | None) -> float | int | None:
 
 
 def _attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Any]:
-    return {
-        clean(name, 60): _value(value)
-        for name, value in attributes.items()
-        if value is not None and value != ""
-    }
+    return {clean(name, 60): _value(value) for name, value in attributes.items() if value is not None and value != ""}
 
 
 def _value(value: AttributeValue) -> str | int | float | bool:

@@ -63,7 +63,7 @@ class Pack:
         template = self._templates[task]
         try:
             return [
-                {"role": role, "content": "".join(template.blocks[role](template.new_context(data))).strip()}
+                {"role": role, "content": "".join(template.blocks[role](template.new_context(dict(data)))).strip()}
                 for role in ("system", "user")
             ]
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
@@ -111,7 +111,7 @@ def _environment(bodies: Mapping[str, str]) -> jinja2.Environment:
     environment = ImmutableSandboxedEnvironment(
         loader=jinja2.DictLoader(bodies),
         undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701  the output is a prompt, not a page
+        autoescape=False,  # the output is a prompt, not a page
         trim_blocks=True,
         lstrip_blocks=True,
     )

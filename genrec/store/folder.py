@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 
 import pyarrow.lib
 import pyarrow.parquet
-from pydantic import BaseModel, ValidationError
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from genrec.errors import DataError
 from genrec.store.memory import Store
@@ -47,8 +48,35 @@ def read_folder(folder: Path) -> Store:
     )
 
 
-def write_folder(folder: Path, tables: Mapping[str, Iterable[BaseModel]]) -> None:
-    """Write `NAME.jsonl` for each table into a new folder: all of them or, on any error, nothing.
+def folder_pack(folder: Path) -> str | None:
+    """The prompt pack that the folder's `genrec.yaml` names (`pack: movies`); None without such a file.
+
+    Raises:
+        DataError: the file is not YAML or holds another key.
+    """
+    path = folder / "genrec.yaml"
+    if not path.exists():
+        return None
+    try:
+        return _Settings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {}).pack
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        raise DataError(f"{path}: {_first(error)}") from error
+
+
+class _Settings(BaseModel):
+    """What a data folder says about itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pack: str | None = None
+
+
+def write_folder(folder: Path, tables: Mapping[str, Iterable[BaseModel]], *, pack: str | None = None) -> None:
+    """Write `NAME.jsonl` for each table into a new folder, and `genrec.yaml` where a pack is named.
+
+    All of it is written or, on any error, nothing.
 
     Raises:
         DataError: the folder is there already, or the disk refuses (full, read-only).
@@ -60,7 +88,9 @@ def write_folder(folder: Path, tables: Mapping[str, Iterable[BaseModel]]) -> Non
         draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
         try:
             for name, records in tables.items():
-                _write(draft / f"{name}.jsonl", records)
+                _write(draft / f"{name}.jsonl", (r.model_dump_json(exclude_defaults=True) for r in records))
+            if pack:
+                _write(draft / "genrec.yaml", [f"pack: {pack}"])
             draft.chmod(0o755)
             draft.rename(folder)
         finally:
@@ -69,10 +99,10 @@ def write_folder(folder: Path, tables: Mapping[str, Iterable[BaseModel]]) -> Non
         raise DataError(f"cannot write {str(folder)!r}: {error.strerror}; nothing was left there") from error
 
 
-def _write(path: Path, records: Iterable[BaseModel]) -> None:
+def _write(path: Path, lines: Iterable[str]) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for record in records:
-            file.write(record.model_dump_json(exclude_defaults=True) + "\n")
+        for line in lines:
+            file.write(line + "\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -98,7 +128,7 @@ def _first(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     field = ".".join(map(str, problem["loc"])) or "record"
     if problem["type"] == "extra_forbidden":
-        return f"unknown field {field!r}: put it under 'attributes' or remove it"
+        return f"unknown field {field!r}: remove it, or put what describes an item or user under 'attributes'"
     if problem["type"] == "missing":
         return f"field {field!r} is missing"
     return f"field {field!r} is {problem['input']!r}: {problem['msg']}"

@@ -38,6 +38,11 @@ class Store:
         return list(self._items.values())
 
     @property
+    def categories(self) -> Sequence[str]:
+        """Every category of the catalogue, each once."""
+        return list(dict.fromkeys(category for item in self._items.values() for category in item.categories))
+
+    @property
     def user_ids(self) -> Sequence[str]:
         """Everybody with a record or an event."""
         return list(dict.fromkeys([*self._users, *self._events]))

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from genrec.errors import DataError
 from genrec.store.folder import write_folder
@@ -20,12 +21,12 @@ def import_movielens_100k(source: Path, out: Path) -> dict[str, int]:
 
     Returns the number of items, users and events. Raises DataError, and then leaves nothing behind.
     """
-    tables = {
+    tables: dict[str, list[Any]] = {
         "items": list(_items(source / "ml-100k.item")),
         "users": list(_users(source / "ml-100k.user")),
         "events": list(_events(source / "ml-100k.inter")),
     }
-    write_folder(out, tables)
+    write_folder(out, tables, pack="movies")
     return {name: len(records) for name, records in tables.items()}
 
 

@@ -1,0 +1,1 @@
+"""Measures genrec: `python -m eval --help`."""

@@ -1,0 +1,53 @@
+"""genrec: a prompt-based generative recommender whose reasons are checked against evidence.
+
+from genrec import Event, Item, Recommender, Store, User
+
+store = Store(items=[...], users=[...], events=[...])
+with Recommender.from_store(store) as recommender:
+    answer = recommender.recommend("ann", n=5)
+"""
+
+from genrec.config import Config
+from genrec.errors import (
+    AnswerError,
+    DataError,
+    EngineError,
+    EngineTimeout,
+    GenrecError,
+    ModelError,
+    NotFound,
+    PromptError,
+)
+from genrec.recommender import Recommender
+from genrec.store import Store, import_movielens_100k, read_folder, write_folder
+from genrec.types import Evidence, RankedItem, Reason, Recommendation, Trace
+from retrieval import Candidate, Context, Event, Item, User
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnswerError",
+    "Candidate",
+    "Config",
+    "Context",
+    "DataError",
+    "EngineError",
+    "EngineTimeout",
+    "Event",
+    "Evidence",
+    "GenrecError",
+    "Item",
+    "ModelError",
+    "NotFound",
+    "PromptError",
+    "RankedItem",
+    "Reason",
+    "Recommendation",
+    "Recommender",
+    "Store",
+    "Trace",
+    "User",
+    "import_movielens_100k",
+    "read_folder",
+    "write_folder",
+]

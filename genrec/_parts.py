@@ -1,0 +1,49 @@
+"""The parts of a recommender that take time to get ready: encoded items and a running language model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from genrec.engine import Engine, HttpEngine, VllmEngine, cache_folder, default_model, resolve
+from genrec.store import Store
+from retrieval import Encoder, Retriever, SentenceEncoder
+from retrieval.cache import VectorCache
+
+Status = Callable[[str], None]
+"""Called with a line whenever something that takes time begins."""
+
+
+def build_retriever(store: Store, encoder: str | Encoder, status: Status) -> Retriever:
+    """Encode the items of a store, those that are not in the cache yet.
+
+    Raises:
+        ModelError: the encoder cannot be found or loaded.
+    """
+    if isinstance(encoder, str):
+        folder = resolve(encoder, status)
+        status("loading the sentence encoder")
+        encoder = SentenceEncoder(folder, name=encoder)
+    status(f"encoding {len(store.items)} items")
+    return Retriever.build(
+        store.items,
+        store.events,
+        encoder,
+        VectorCache(cache_folder() / "vectors.sqlite"),
+        progress=lambda done, of: status(f"encoding items: {done} of {of}"),
+    )
+
+
+async def start_engine(engine: str | None, model: str | None, status: Status) -> Engine:
+    """Connect to the server at the URL `engine`, or start vLLM in this process where there is none.
+
+    Raises:
+        ModelError: the model cannot be found. EngineError: the server or vLLM does not answer.
+    """
+    if engine is not None:
+        status(f"connecting to {engine}")
+        return await HttpEngine.connect(engine, model=model)
+    name = model or default_model()
+    folder = await asyncio.to_thread(resolve, name, status)
+    status(f"starting vLLM with {name}")
+    return await VllmEngine.start(folder, name=name)

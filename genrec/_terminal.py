@@ -1,0 +1,126 @@
+"""What the command prints: answers on stdout, progress on stderr, what libraries say in a log file."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.table import Table
+
+from genrec.types import Recommendation
+from retrieval import Context, Event, User
+
+_WIDTH_OF_PIPES = 120
+
+
+class Terminal:
+    """Two streams: `out` for answers, `err` for progress."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        self._out = out
+        self._text = Console(file=out, markup=False, highlight=False, width=None if out.isatty() else _WIDTH_OF_PIPES)
+        self._progress = Console(file=err, markup=False, highlight=False)
+        self._spinner = self._progress.status("", spinner="dots")
+
+    def status(self, line: str) -> None:
+        """What is going on now; an empty line ends it."""
+        if not self._progress.is_terminal:
+            if line:
+                self._progress.print(f"{line} ...", soft_wrap=True)
+        elif line:
+            self._spinner.update(f"{line} ...")
+            self._spinner.start()
+        else:
+            self._spinner.stop()
+
+    def json(self, value: BaseModel | Mapping[str, Any]) -> None:
+        """One object on one line."""
+        text = value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False)
+        self._out.write(text + "\n")
+        self._out.flush()
+
+    def line(self, text: str = "") -> None:
+        self._text.print(text)
+
+    def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows with the same keys, as columns."""
+        table = Table(*rows[0], box=None, pad_edge=False) if rows else Table(box=None)
+        for row in rows:
+            table.add_row(*map(str, row.values()))
+        self._text.print(table)
+
+    def person(self, user: User, history: Sequence[Event], titles: Mapping[str, str], context: Context) -> None:
+        """Who an answer is for, and what they did last."""
+        attributes = ", ".join(f"{name} {value}" for name, value in user.attributes.items()) or "nothing known"
+        self.line(f"{user.user_id}: {attributes}")
+        for event in history[-5:]:
+            value = "" if event.value is None else f" {event.value:g}"
+            when = f", {event.timestamp:%Y-%m-%d}" if event.timestamp else ""
+            self.line(f"   {event.type}{value}: {titles[event.item_id]}{when}")
+        if fields := context.fields():
+            self.line("   now: " + ", ".join(fields.values()))
+        self.line()
+
+    def recommendation(self, answer: Recommendation) -> None:
+        """Items with their reasons, then how the answer came about."""
+        for item in answer.items:
+            self.line(f"{item.rank:2}. {item.title}  ({item.source}, {item.score:.3f})")
+            if item.reason:
+                self.line(f"    {item.reason.text}  [{item.reason.source}]")
+            cited = "; ".join(f"{part.text} ({part.type} {part.weight:.2f})" for part in item.evidence)
+            self.line(f"    evidence: {cited}")
+        self.line()
+        self.line(_account(answer))
+        if answer.fallback:
+            self.line(f"fallback: stage {answer.fallback.stage} failed: {answer.fallback.cause}")
+        for warning in answer.warnings:
+            self.line(f"warning: {warning}")
+        self.line()
+
+
+def _account(answer: Recommendation) -> str:
+    """One line on model, prompts, time and tokens."""
+    times, usage, trace = answer.timings_ms, answer.usage, answer.trace
+    steps = ", ".join(f"{step} {getattr(times, step):.0f}" for step in ("retrieve", "render", "rank", "explain"))
+    return (
+        f"model {answer.model}, weight {trace.model_weight:g}; prompts {answer.prompt.name}@{answer.prompt.version}; "
+        f"{times.total:.0f} ms ({steps}); {usage.prompt_tokens} prompt tokens, {usage.cached_tokens} cached, "
+        f"{usage.completion_tokens} written; {len(trace.rejected_reasons)} reasons rejected"
+    )
+
+
+@contextmanager
+def terminal(log: Path) -> Iterator[Terminal]:
+    """The streams of this process for our own lines; everything else that is printed meanwhile goes to `log`.
+
+    vLLM and what it starts print to stdout and stderr by file descriptor, so these are what is redirected.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with (
+        log.open("a", encoding="utf-8") as sink,
+        os.fdopen(os.dup(1), "w", encoding="utf-8") as out,
+        os.fdopen(os.dup(2), "w", encoding="utf-8") as err,
+    ):
+        os.dup2(sink.fileno(), 1)
+        os.dup2(sink.fileno(), 2)
+        shown = Terminal(out, err)
+        try:
+            yield shown
+        finally:
+            shown.status("")
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(kept[0], 1)
+            os.dup2(kept[1], 2)
+            os.close(kept[0])
+            os.close(kept[1])

@@ -1,0 +1,207 @@
+"""The command `genrec`. Answers go to stdout, progress and errors to stderr; a failure is one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from genrec import doctor as examination
+from genrec._parts import build_retriever
+from genrec._terminal import Terminal, terminal
+from genrec.config import Config
+from genrec.engine import DEFAULT_ENCODER, cache_folder
+from genrec.errors import EngineError, GenrecError
+from genrec.prompting import pack_folder
+from genrec.ranking import LABELS
+from genrec.recommender import Recommender
+from genrec.store import import_movielens_100k, read_folder
+from retrieval import Context
+
+_FOUNDING_CONTEXT = Context.model_validate({"time": "2023-08-05", "place": "Beijing", "device": "PC"})
+
+app = typer.Typer(
+    help="Ranked items with reasons that are checked against evidence.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+imports = typer.Typer(help="Turn a public data set into a data folder.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+
+
+class StrategyName(StrEnum):
+    """How the model is asked."""
+
+    labels = "labels"
+    json = "json"
+
+
+Data = Annotated[Path, typer.Option("--data", help="Folder with items, and users and events where there are any.")]
+Count = Annotated[int, typer.Option("--n", min=1, max=len(LABELS), help="How many items.")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", metavar="URL", help="A vLLM or OpenAI-compatible server instead of our own.")
+]
+Model = Annotated[str | None, typer.Option(help="Hub id, local folder or wheel:PACKAGE; else what suits the machine.")]
+PackName = Annotated[str | None, typer.Option("--pack", help="Name or folder of prompts; else what the data names.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
+
+
+@app.command(epilog="Example: genrec recommend --data films --user 42 --context place=Oslo --instruction 'a comedy'")
+def recommend(
+    data: Data,
+    user: Annotated[list[str], typer.Option("--user", help="Whom to recommend to; may be given several times.")],
+    n: Count = 5,
+    context: Annotated[
+        list[str] | None, typer.Option("--context", metavar="KEY=VALUE", help="time, place, device or any other field.")
+    ] = None,
+    instruction: Annotated[str, typer.Option(help="What the user asks for, in words.")] = "",
+    strategy: Annotated[StrategyName, typer.Option(help="How the model is asked.")] = StrategyName.labels,
+    engine: Engine = None,
+    model: Model = None,
+    pack: PackName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recommend items to users, with reasons."""
+    where = parse_context(context or [])
+    config = Config(strategy=strategy.value)
+    with terminal(log_file()) as screen:
+        recommender = Recommender.from_folder(
+            data, pack=pack, engine=engine, model=model, config=config, status=screen.status
+        )
+        with recommender:
+            for user_id in user:
+                _answer(screen, recommender, user_id, n, where, instruction, as_json=as_json)
+
+
+@app.command(epilog="Example: genrec similar --data films --item heat-1995")
+def similar(
+    data: Data,
+    item: Annotated[str, typer.Option("--item", help="The item to start from.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="How many items.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """List the items nearest in meaning to one item. Starts no language model."""
+    with terminal(log_file()) as screen:
+        store = read_folder(data)
+        start = store.item(item)
+        found = build_retriever(store, DEFAULT_ENCODER, screen.status).similar(start.item_id, n)
+        screen.status("")
+        rows = [
+            {"score": round(candidate.score, 4), "item_id": candidate.item.item_id, "title": candidate.item.title}
+            for candidate in found
+        ]
+        if as_json:
+            screen.json({"item_id": start.item_id, "similar": rows})
+        else:
+            screen.table(rows)
+
+
+@imports.command("movielens-100k", epilog="Example: genrec import movielens-100k downloads/ml-100k films")
+def movielens_100k(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with ml-100k.item, .user and .inter.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The data folder to write; it must not exist yet.")],
+    as_json: AsJson = False,
+) -> None:
+    """Import MovieLens 100K."""
+    counts = import_movielens_100k(source, out)
+    with terminal(log_file()) as screen:
+        if as_json:
+            screen.json({"folder": str(out), **counts})
+        else:
+            screen.line(f"{out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+@app.command(epilog="Example: genrec doctor --json")
+def doctor(as_json: AsJson = False) -> None:
+    """Say what this machine has, what is missing, and the cure."""
+    with terminal(log_file()) as screen:
+        screen.status("looking at hardware, packages and models")
+        findings = examination.examine()
+        screen.status("")
+        if as_json:
+            screen.json(examination.as_json(findings))
+        else:
+            screen.table([{"topic": f.topic, "found": f.found, "missing: the cure": f.cure or ""} for f in findings])
+    if any(finding.cure for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: genrec demo --json")
+def demo(as_json: AsJson = False) -> None:
+    """Recommend films to a film watcher and products to a shopper, from the data that ships with genrec."""
+    with terminal(log_file()) as screen:
+        films, shop = (pack_folder() / pack / "demo" for pack in ("movies", "shop"))
+        with Recommender.from_folder(films, status=screen.status) as watching:
+            _answer(screen, watching, "maya", 5, Context(), "", as_json=as_json)
+            shopping = Recommender.from_folder(shop, engine=watching.engine, status=screen.status)
+            _answer(screen, shopping, "1001", 5, _FOUNDING_CONTEXT, "", as_json=as_json)
+
+
+def _answer(
+    screen: Terminal,
+    recommender: Recommender,
+    user_id: str,
+    n: int,
+    context: Context,
+    instruction: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Ask for one user and show the answer."""
+    screen.status(f"recommending to user {user_id}")
+    answer = recommender.recommend(user_id, n, context=context, instruction=instruction)
+    screen.status("")
+    if as_json:
+        screen.json(answer)
+        return
+    store = recommender.store
+    titles = {item.item_id: item.title for item in store.items}
+    screen.person(store.user(user_id), store.history(user_id), titles, context)
+    screen.recommendation(answer)
+
+
+def parse_context(pairs: list[str]) -> Context:
+    """`KEY=VALUE` pairs as a context; a bad one is a usage error that names it."""
+    fields = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not name or not equals or not value:
+            raise typer.BadParameter(f"{pair!r}: write --context KEY=VALUE, for example --context place=Beijing")
+        fields[name] = value
+    try:
+        return Context.model_validate(fields)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        raise typer.BadParameter(
+            f"{problem['loc'][0]}={problem['input']!r}: {problem['msg']}; a time reads 2023-08-05 or 2023-08-05T19:30"
+        ) from error
+
+
+def log_file() -> Path:
+    """Where the lines of libraries go while a command runs."""
+    return cache_folder() / "log.txt"
+
+
+def main() -> None:
+    """Run the command; a known error is one line on stderr and exit status 1."""
+    try:
+        app()
+    except GenrecError as error:
+        more = f" (more in {log_file()})" if isinstance(error, EngineError) else ""
+        _fail(f"{' '.join(str(error).split())}{more}", 1)
+    except KeyboardInterrupt:
+        _fail("cancelled", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the answers has left
+        sys.exit(1)
+
+
+def _fail(message: str, status: int) -> None:
+    sys.stderr.write(f"genrec: {message}\n")
+    sys.exit(status)
