@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar
 from genrec import prompting
 from genrec.config import Config
 from genrec.engine import Engine, Sampling, measured_weight
-from genrec.engine.base import collect
+from genrec.engine.base import begins_answer, collect
 from genrec.errors import AnswerError, EngineError, EngineTimeout, PromptError
 from genrec.explain import Cited, Facts, World, make_reason, pick_evidence, plain_reason
 from genrec.prompting import Messages, Pack
@@ -239,9 +239,10 @@ class Request:
         settings = self._pack.settings["explain"]
         sampling = Sampling(settings.max_tokens, settings.temperature, self._seed)
         self._calls += 1
-        answer = await collect(self._engine.generate(self._pack.render("explain", data), sampling))
+        messages = self._pack.render("explain", data)
+        answer = await collect(self._engine.generate(messages, sampling))
         self._usage += answer.usage
-        return answer.text
+        return f"{messages[-1]['content']}{answer.text}" if begins_answer(messages) else answer.text
 
     async def _in_time(self, call: Awaitable[_T]) -> _T:
         left = self._config.deadline_s - (perf_counter() - self._started)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from genrec.types import Usage
 
 Messages = Sequence[Mapping[str, str]]
+"""`role` and `content` of each; a last one of the assistant is the beginning of the answer, to be continued."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Free everything; the engine cannot be used afterwards. Closing twice does nothing."""
+
+
+def begins_answer(messages: Messages) -> bool:
+    """True if the last message is the beginning of the answer."""
+    return bool(messages) and messages[-1]["role"] == "assistant"
 
 
 async def collect(pieces: AsyncIterator[Chunk]) -> Chunk:

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, collect
+from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
 from genrec.errors import EngineError, ModelError
 from genrec.types import Usage
 
@@ -137,6 +137,8 @@ class HttpEngine:
             "temperature": sampling.temperature,
             "seed": sampling.seed,
         }
+        if begins_answer(messages):
+            request |= {"add_generation_prompt": False, "continue_final_message": True}
         if sampling.schema:
             schema = {"name": "answer", "schema": dict(sampling.schema), "strict": True}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}

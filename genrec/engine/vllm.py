@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, collect
+from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
 from genrec.engine.hardware import has_gpu
 from genrec.errors import EngineError, ModelError
 from genrec.types import Usage
@@ -130,7 +130,10 @@ class VllmEngine:
 
     def _tokens(self, messages: Messages) -> list[int]:
         tokens: list[int] = self._tokenizer.apply_chat_template(
-            [dict(message) for message in messages], add_generation_prompt=True, return_dict=False
+            [dict(message) for message in messages],
+            add_generation_prompt=not begins_answer(messages),
+            continue_final_message=begins_answer(messages),
+            return_dict=False,
         )
         return tokens
 

@@ -1,6 +1,7 @@
 """A pack is a folder of templates for one domain: `rank.j2`, `explain.j2`, `list.j2` and their partials.
 
-A template has YAML front matter between `---` lines and two Jinja blocks, `system` and `user`:
+A template has YAML front matter between `---` lines and two Jinja blocks, `system` and `user`. A third one,
+`answer`, may begin the answer for the model, which then only continues it:
 
     ---
     description: Choose the best label
@@ -8,6 +9,7 @@ A template has YAML front matter between `---` lines and two Jinja blocks, `syst
     ---
     {% block system %}...{% endblock %}
     {% block user %}...{% endblock %}
+    {% block answer %}...{% endblock %}
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ TASKS: tuple[Task, ...] = ("rank", "explain", "list")
 _FILTERS = ("capitalize", "default", "first", "join", "last", "length", "lower", "replace", "round", "trim")
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
 
+_ROLES = {"system": "system", "user": "user", "answer": "assistant"}
+
 Messages = list[dict[str, str]]
-"""Chat messages: `role` (system or user) and `content`."""
+"""Chat messages: `role` (system, user, or assistant for the beginning of an answer) and `content`."""
 
 
 class FrontMatter(BaseModel):
@@ -55,7 +59,7 @@ class Pack:
     _templates: Mapping[Task, jinja2.Template]
 
     def render(self, task: Task, data: Mapping[str, Any]) -> Messages:
-        """The system and user messages of a task.
+        """The messages of a task: system, user, and assistant where the template begins the answer.
 
         Raises:
             PromptError: the template uses something that is not there or not allowed.
@@ -63,8 +67,9 @@ class Pack:
         template = self._templates[task]
         try:
             return [
-                {"role": role, "content": "".join(template.blocks[role](template.new_context(dict(data)))).strip()}
-                for role in ("system", "user")
+                {"role": role, "content": "".join(template.blocks[block](template.new_context(dict(data)))).strip()}
+                for block, role in _ROLES.items()
+                if block in template.blocks
             ]
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise PromptError(f"prompts/{self.name}/{task}.j2 does not render: {_one_line(error)}") from error

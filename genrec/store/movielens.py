@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from genrec.store.folder import write_folder
 from retrieval.types import AttributeValue, Event, Item, User
 
 _GENRES = {"Children's": "Children", "Sci-Fi": "Science Fiction"}
+_ARTICLE = re.compile(r"^(.+), (The|A|An|Les?|La|Los|Las|El|Il|Lo|Das|Der|Die|Det|Den|Een?|Une?)( \(.*\))?$")
+"""`Truth About Cats & Dogs, The` is sorted by; people say `The Truth About Cats & Dogs`."""
 _GENDERS = {"M": "male", "F": "female"}
 
 
@@ -51,7 +54,7 @@ def _items(path: Path) -> Iterator[Item]:
     for item_id, title, year, genres in _rows(path, 4):
         attributes: dict[str, AttributeValue] = {"year": int(year)} if year.isdigit() else {}
         categories = tuple(_GENRES.get(genre, genre) for genre in genres.split() if genre != "unknown")
-        yield Item(item_id=item_id, title=title, categories=categories, attributes=attributes)
+        yield Item(item_id=item_id, title=_ARTICLE.sub(r"\2 \1\3", title), categories=categories, attributes=attributes)
 
 
 def _users(path: Path) -> Iterator[User]:
