@@ -17,7 +17,7 @@ from genrec.config import Config
 from genrec.engine import Engine, Sampling, measured_weight
 from genrec.engine.base import begins_answer, collect
 from genrec.errors import AnswerError, EngineError, EngineTimeout, PromptError
-from genrec.explain import Cited, Facts, World, make_reason, pick_evidence, plain_reason
+from genrec.explain import Cited, World, facts_of, make_reason, pick_evidence, plain_reason
 from genrec.prompting import Messages, Pack
 from genrec.ranking import Ranking, Scored, assign_labels, fuse, rank_by_labels, rank_by_list
 from genrec.store import Store
@@ -216,7 +216,7 @@ class Request:
         """A checked reason for one item, or none where the list strategy did not name it."""
         cited = self._cited[item.item_id]
         try:
-            text = await self._in_time(self._words(item, cited))
+            beginning, text = await self._in_time(self._words(item, cited))
         except EngineError as error:
             self._fall_back("explain", error)
             self._reasons[item.item_id] = plain_reason(cited)
@@ -224,16 +224,18 @@ class Request:
         if text is None:
             return
         instructions = self._messages[0]["content"] if self._messages else ""
-        reason, cause = make_reason(text, Facts(item, cited, names, instructions))
+        reason, cause = make_reason(
+            beginning + text, cited, facts_of(item, cited, names, instructions), beginning=beginning
+        )
         self._reasons[item.item_id] = reason
         if cause:
-            self._rejections.append(Rejection(item_id=item.item_id, text=text[:300], cause=cause))
+            self._rejections.append(Rejection(item_id=item.item_id, text=(beginning + text)[:300], cause=cause))
 
-    async def _words(self, item: Item, cited: Sequence[Cited]) -> str | None:
-        """What the model says for an item: from its list, or in a request of its own."""
+    async def _words(self, item: Item, cited: Sequence[Cited]) -> tuple[str, str | None]:
+        """What the model says for an item, from its list or in a request of its own, behind what it continues."""
         if self._config.strategy == "json":
             [label] = [label for label, candidate in self._labelled.items() if candidate.item is item]
-            return self._ranking.reasons.get(label) if self._ranking else None
+            return "", self._ranking.reasons.get(label) if self._ranking else None
         evidence = [part.evidence.model_dump() for part in cited]
         data = {**self._data(), "item": prompting.item_data(item), "evidence": evidence}
         settings = self._pack.settings["explain"]
@@ -242,7 +244,7 @@ class Request:
         messages = self._pack.render("explain", data)
         answer = await collect(self._engine.generate(messages, sampling))
         self._usage += answer.usage
-        return f"{messages[-1]['content']}{answer.text}" if begins_answer(messages) else answer.text
+        return messages[-1]["content"] if begins_answer(messages) else "", answer.text
 
     async def _in_time(self, call: Awaitable[_T]) -> _T:
         left = self._config.deadline_s - (perf_counter() - self._started)
