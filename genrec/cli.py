@@ -139,7 +139,9 @@ def demo(as_json: AsJson = False) -> None:
         films, shop = (pack_folder() / pack / "demo" for pack in ("movies", "shop"))
         with Recommender.from_folder(films, status=screen.status) as watching:
             _answer(screen, watching, "maya", 5, Context(), "", as_json=as_json)
-            shopping = Recommender.from_folder(shop, engine=watching.engine, status=screen.status)
+            shopping = Recommender.from_folder(
+                shop, engine=watching.engine, encoder=watching.retriever.encoder, status=screen.status
+            )
             _answer(screen, shopping, "1001", 5, _FOUNDING_CONTEXT, "", as_json=as_json)
 
 

@@ -41,7 +41,7 @@ class Retriever:
     ) -> None:
         self._items = {item.item_id: item for item in items}
         self._index = index
-        self._encoder = encoder
+        self.encoder = encoder
         self.popularity = popularity
         self.weights = weights or Weights()
 
@@ -104,7 +104,7 @@ class Retriever:
     def _texts(self, kind: ContributionKind, texts: dict[str, str], weight: float) -> list[Part]:
         if not texts:
             return []
-        vectors = self._encoder.encode(list(texts.values()))
+        vectors = self.encoder.encode(list(texts.values()))
         share = weight / len(texts)
         return [Part(kind, ref, share, vector) for ref, vector in zip(texts, vectors, strict=True)]
 
