@@ -1,0 +1,44 @@
+"""What tests share: a recommender without models, made in milliseconds, and one real engine for the session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from genrec import Config, Recommender, Store
+from genrec.prompting import pack_folder
+from genrec.testing import FakeEncoder, ScriptedEngine, tiny_store
+
+Scripted = Callable[..., Recommender]
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of this test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("GENREC_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def scripted(own_cache: Path) -> Scripted:
+    """Makes recommenders of the tiny store: `scripted(ScriptedEngine(...), deadline_s=1)`."""
+
+    def make(engine: ScriptedEngine | None = None, *, store: Store | None = None, **settings: object) -> Recommender:
+        return Recommender.from_store(
+            store or tiny_store(),
+            engine=engine or ScriptedEngine(),
+            encoder=FakeEncoder(),
+            config=Config.model_validate({"model_weight": 1.0, **settings}),
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def films() -> Iterator[Recommender]:
+    """The demo films on the real encoder and the real model: loaded once, in about half a minute."""
+    with Recommender.from_folder(pack_folder() / "movies" / "demo") as recommender:
+        yield recommender

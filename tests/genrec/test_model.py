@@ -1,0 +1,124 @@
+"""The real encoder and the real model: what scripted engines cannot show."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Sequence
+
+import pytest
+
+from genrec import Config, Context, Recommendation, Recommender, _runner
+from genrec.engine import LabelScores, Sampling
+from genrec.engine.base import Messages, collect
+from genrec.ranking import LABELS, list_schema
+
+pytestmark = pytest.mark.model
+
+_CONTEXT = Context.model_validate({"time": "2026-11-23T20:30", "place": "Copenhagen", "device": "TV"})
+
+
+def _with(films: Recommender, **settings: object) -> Recommender:
+    return Recommender(films.store, films.retriever, films.pack, films.engine, Config.model_validate(settings))
+
+
+def _assert_sound(answer: Recommendation, films: Recommender, context: Context) -> None:
+    """Distinct unseen items, known labels, and evidence that resolves to what was in the prompt."""
+    history = films.store.history(answer.user_id)
+    ids = [item.item_id for item in answer.items]
+    assert len(set(ids)) == len(ids) == 5
+    assert not set(ids) & {event.item_id for event in history}
+    labels = {candidate.item_id: candidate.label for candidate in answer.trace.candidates}
+    assert all(labels[item_id] in LABELS for item_id in ids)
+    attributes = films.store.user(answer.user_id).attributes
+    known = {
+        "event": {event.ref for event in history[-films.config.history :]},
+        "attribute": set(attributes),
+        "context": set(context.fields()),
+        "item": {"title", "popularity"},
+    }
+    for item in answer.items:
+        assert item.evidence
+        assert all(part.ref in known[part.type] for part in item.evidence)
+
+
+@pytest.mark.parametrize("strategy", ["labels", "json"])
+def test_answers_are_sound_for_a_sample_of_users(films: Recommender, strategy: str) -> None:
+    recommender = _with(films, strategy=strategy)
+    for user_id in ("maya", "ben", "noor") if strategy == "json" else films.store.user_ids[:12]:
+        answer = recommender.recommend(user_id, context=_CONTEXT)
+        assert answer.fallback is None
+        _assert_sound(answer, films, _CONTEXT)
+
+
+def test_every_candidate_gets_a_finite_score_and_items_get_reasons(films: Recommender) -> None:
+    answer = films.recommend("maya")
+    assert len(answer.trace.candidates) == 20
+    assert all(
+        candidate.model_logprob is not None and candidate.model_logprob < 0 for candidate in answer.trace.candidates
+    )
+    assert all(item.reason for item in answer.items)
+    rejected = sum(item.reason.source == "template" for item in answer.items if item.reason)
+    assert rejected == len(answer.trace.rejected_reasons)
+
+
+def test_the_model_changes_the_order_where_it_has_weight(films: Recommender) -> None:
+    answer = _with(films, model_weight=1.0, explain=False).recommend("maya")
+    best = sorted(answer.trace.candidates, key=lambda candidate: -(candidate.model_logprob or -math.inf))
+    assert [item.item_id for item in answer.items] == [candidate.item_id for candidate in best[:5]]
+    assert {item.source for item in answer.items} == {"llm"}
+
+
+def test_rows_of_one_batch_keep_their_own_labels(films: Recommender) -> None:
+    """vLLM warns that rows with different `logprob_token_ids` may overwrite each other: this would show it."""
+    messages: list[Messages] = [
+        [{"role": "user", "content": f"Name a letter that you like, {who}."}] for who in ("Ann", "Bob")
+    ]
+    labels: list[Sequence[str]] = [LABELS[:5], LABELS[10:26]]
+
+    async def together() -> list[LabelScores]:
+        return await asyncio.gather(*map(films.engine.score_labels, messages, labels))
+
+    alone = [_runner.run(films.engine.score_labels(*row)) for row in zip(messages, labels, strict=True)]
+    for one, many, wanted in zip(alone, _runner.run(together()), labels, strict=True):
+        assert list(many.logprobs) == list(wanted)
+        for label in wanted:
+            assert many.logprobs[label] == pytest.approx(one.logprobs[label], abs=1e-3)
+
+
+def test_structured_answers_are_valid(films: Recommender) -> None:
+    messages = [{"role": "user", "content": "Choose three of the films A, B and C, with a reason each, as JSON."}]
+    schema = list_schema("ABC", 3)
+    answer = _runner.run(collect(films.engine.generate(messages, Sampling(max_tokens=300, schema=schema))))
+    assert answer.finish_reason == "stop"
+    rows = json.loads(answer.text)
+    assert len(rows) == 3
+    assert {row["label"] for row in rows} <= set("ABC")
+
+
+def test_the_model_continues_a_begun_answer(films: Recommender) -> None:
+    messages = [
+        {"role": "user", "content": "What is the capital of France?"},
+        {"role": "assistant", "content": "The capital of France is"},
+    ]
+    answer = _runner.run(collect(films.engine.generate(messages, Sampling(max_tokens=8))))
+    assert "Paris" in answer.text
+    assert "capital" not in answer.text
+
+
+def test_a_shared_prompt_is_served_from_the_cache(films: Recommender) -> None:
+    again = [films.recommend("maya") for _ in range(2)][-1]
+    assert again.usage.cached_tokens > again.usage.prompt_tokens / 2
+
+
+def test_cancelling_frees_the_model(films: Recommender) -> None:
+    async def give_up() -> None:
+        sampling = Sampling(max_tokens=2000)
+        task = asyncio.ensure_future(collect(films.engine.generate([{"role": "user", "content": "Count."}], sampling)))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait_for(films.engine.check(), timeout=10)
+
+    _runner.run(give_up())
