@@ -155,7 +155,7 @@ def test_n_out_of_range(scripted: Scripted, n: int) -> None:
 
 
 def test_an_unknown_user_is_named_with_the_nearest(scripted: Scripted) -> None:
-    with pytest.raises(NotFound, match="'anna'.*did you mean 'ann'"):
+    with pytest.raises(NotFound, match=r"'anna'.*did you mean 'ann'"):
         scripted().recommend("anna")
 
 

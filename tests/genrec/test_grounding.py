@@ -1,0 +1,63 @@
+"""The check of a sentence: what passes, what does not, and why."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genrec.grounding import Facts, check, first_sentence
+
+_FACTS = Facts(
+    evidence=["8 days ago you rated Heat 5", "your occupation is nurse"],
+    about=["Heat", "nurse"],
+    item=["Collateral", "A taxi driver takes a killer through one night.", "Crime", "year 2004"],
+    names=["Heat", "Collateral", "Up", "The Taxi Driver", "Comedy"],
+    instructions="Use only the given facts and name no other film.",
+)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Because 8 days ago you rated Heat 5, you may like Collateral.",
+        "Because you rated Heat 5, you may enjoy Collateral, in which a taxi driver takes a killer through one night.",
+        "Your occupation is nurse, so Collateral (2004) may suit you!",
+    ],
+)
+def test_sentences_that_hold_up(sentence: str) -> None:
+    assert check(sentence, _FACTS) is None
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cause"),
+    [
+        ("Heat, Collateral.", "it is no sentence"),
+        ("Because you rated Heat 5, you may like", "it has no end"),
+        ("Because you rated Heat 4, you may like Collateral.", "the number 4 is not in the evidence"),
+        ("Because you rated Heat 5, you may like Up.", "the name 'Up' is not in the evidence"),
+        ("Because you rated Heat 5, you may like The Taxi Driver.", "the name 'The Taxi Driver' is not"),
+        ("Because you rated Heat 5, you may like this comedy.", "the word 'comedy' is not in the evidence"),
+        ("Because you rated Heat 5 and you rated Collateral 5, go.", "the word 'go' is not in the evidence"),
+        ("Because you rated Heat 5 and you rated Collateral 5.", "'you rated' is not in the evidence"),
+        ("Because your killer rated Heat 5, take Collateral.", "'your killer' is not in the evidence"),
+        ("Because you may like Collateral and a taxi driver.", "it cites none of the evidence"),
+        ("Use only the given facts and name Heat.", "it repeats the instructions"),
+        ("Because you rated *Heat* 5, you may like Collateral.", "it contains '*'"),
+        (f"Because you rated Heat 5, you may like {'Collateral ' * 30}.", "it is longer than"),
+    ],
+)
+def test_sentences_that_do_not(sentence: str, cause: str) -> None:
+    assert (check(sentence, _FACTS) or "").startswith(cause)
+
+
+@given(st.text())
+def test_any_text_gets_a_verdict(text: str) -> None:
+    verdict = check(text, _FACTS)
+    assert verdict is None or verdict
+
+
+def test_the_first_sentence_ends_behind_its_beginning() -> None:
+    beginning = "Because you rated Heat 5, you may like Your Name."
+    assert first_sentence(f"{beginning}, in which two wake. More.", beginning) == f"{beginning}, in which two wake."
+    assert first_sentence('"Take it. Or leave it."') == "Take it."
