@@ -19,8 +19,8 @@ from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import EngineError, GenrecError
 from genrec.prompting import pack_folder
 from genrec.ranking import LABELS
-from genrec.recommender import Recommender
-from genrec.store import import_movielens_100k, read_folder
+from genrec.recommender import DEFAULT_PACK, Recommender
+from genrec.store import folder_pack, import_movielens_100k, read_folder
 from retrieval import Context
 
 _FOUNDING_CONTEXT = Context.model_validate({"time": "2023-08-05", "place": "Beijing", "device": "PC"})
@@ -71,8 +71,16 @@ def recommend(
     where = parse_context(context or [])
     config = Config(strategy=strategy.value)
     with terminal(log_file()) as screen:
-        recommender = Recommender.from_folder(
-            data, pack=pack, engine=engine, model=model, config=config, status=screen.status
+        store = read_folder(data)
+        for user_id in user:
+            store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
+        recommender = Recommender.from_store(
+            store,
+            pack=pack or folder_pack(data) or DEFAULT_PACK,
+            engine=engine,
+            model=model,
+            config=config,
+            status=screen.status,
         )
         with recommender:
             for user_id in user:
@@ -193,7 +201,7 @@ def log_file() -> Path:
 def main() -> None:
     """Run the command; a known error is one line on stderr and exit status 1."""
     try:
-        app()
+        app(prog_name="genrec")
     except GenrecError as error:
         more = f" (more in {log_file()})" if isinstance(error, EngineError) else ""
         _fail(f"{' '.join(str(error).split())}{more}", 1)

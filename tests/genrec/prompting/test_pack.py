@@ -42,6 +42,7 @@ def test_the_version_changes_with_any_template(pack: Path) -> None:
 def test_a_begun_answer_is_the_last_message() -> None:
     data = {"user": {"attributes": {}}, "history": [], "context": {}, "instruction": "", "candidates": [], "n": 1}
     item = {"title": "Tea", "categories": [], "price": None, "attributes": {}, "description": ""}
+    evidence = [{"text": "you bought Mocha"}]
     messages = load_pack("general").render(
         "explain", {**data, "item": item, "evidence": [{"text": "you bought Mocha"}]}
     )
@@ -100,7 +101,7 @@ def test_front_matter_is_strict(pack: Path, front: str, message: str) -> None:
 
 
 def test_a_pack_that_is_not_there() -> None:
-    with pytest.raises(PromptError, match="no prompt pack 'moives'.*general, movies, shop"):
+    with pytest.raises(PromptError, match=r"no prompt pack 'moives'.*general, movies, shop"):
         load_pack("moives")
 
 

@@ -39,7 +39,7 @@ def test_import(source: Path, tmp_path: Path) -> None:
 
 def test_a_missing_file_leaves_nothing(source: Path, tmp_path: Path) -> None:
     (source / "ml-100k.inter").unlink()
-    with pytest.raises(DataError, match="ml-100k.inter is missing"):
+    with pytest.raises(DataError, match=r"ml-100k\.inter is missing"):
         import_movielens_100k(source, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

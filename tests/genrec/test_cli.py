@@ -1,0 +1,91 @@
+"""The command as its users run it: answers on stdout, one line on stderr for what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from genrec.prompting import pack_folder
+
+_FILMS = str(pack_folder() / "movies" / "demo")
+_GENREC = (sys.executable, "-c", "from genrec.cli import main; main()")
+
+
+def _genrec(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*_GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, **settings)
+
+
+@pytest.mark.parametrize("command", ["", "recommend", "similar", "import", "doctor", "demo"])
+def test_help_has_an_example(command: str) -> None:
+    shown = _genrec(*command.split(), "--help")
+    assert shown.returncode == 0
+    assert command in {"", "import"} or f"Example: genrec {command}" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        ("recommend --data /nowhere --user u", 1, "no data folder at '/nowhere': give a folder"),
+        (f"recommend --data {_FILMS} --user maya --pack moives", 1, "no prompt pack 'moives'"),
+        (f"recommend --data {_FILMS} --user maya --user may", 1, "no user 'may' in the data; did you mean 'maya'?"),
+        (f"similar --data {_FILMS} --item heat", 1, "no item 'heat' in the catalogue; did you mean 'heat-1995'?"),
+        (f"recommend --data {_FILMS} --user maya --context Beijing", 2, "write --context KEY=VALUE"),
+        (f"recommend --data {_FILMS} --user maya --context time=tea", 2, "time='tea'"),
+        (f"recommend --data {_FILMS} --user maya --n 0", 2, "greater than or equal to 1"),
+        ("import movielens-100k /nowhere /tmp/genrec-never", 1, "ml-100k.item is missing"),
+    ],
+)
+def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str) -> None:
+    failed = _genrec(*arguments.split())
+    assert failed.returncode == status
+    assert failed.stdout == ""
+    assert "Traceback" not in failed.stderr
+    assert message in " ".join(failed.stderr.replace("│", " ").split())
+    if status == 1:
+        assert len(failed.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.model
+def test_a_missing_model_is_one_line() -> None:
+    failed = _genrec("recommend", "--data", _FILMS, "--user", "maya", "--model", "/nowhere")
+    assert failed.returncode == 1
+    assert failed.stderr.strip().splitlines()[-1].startswith("genrec: no model at '/nowhere'")
+
+
+@pytest.mark.model
+def test_a_server_that_is_not_there_is_one_line() -> None:
+    failed = _genrec("recommend", "--data", _FILMS, "--user", "maya", "--engine", "http://127.0.0.1:9")
+    assert failed.returncode == 1
+    assert "genrec: no engine at http://127.0.0.1:9" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+@pytest.mark.model
+def test_similar_prints_json_and_nothing_else() -> None:
+    shown = _genrec("similar", "--data", _FILMS, "--item", "my-neighbor-totoro-1988", "--n", "3", "--json")
+    found = json.loads(shown.stdout)
+    assert found["item_id"] == "my-neighbor-totoro-1988"
+    assert len(found["similar"]) == 3
+
+
+@pytest.mark.model
+def test_the_demo_prints_two_answers_and_nothing_else(tmp_path: Path) -> None:
+    shown = _genrec("demo", "--json", cwd=tmp_path)
+    films, shop = map(json.loads, shown.stdout.splitlines())
+    assert shown.returncode == 0
+    assert (films["user_id"], shop["user_id"]) == ("maya", "1001")
+    assert [len(answer["items"]) for answer in (films, shop)] == [5, 5]
+    assert all(item["reason"]["text"] for answer in (films, shop) for item in answer["items"])
+    assert not {item["item_id"] for item in shop["items"]} & {"1", "3", "5"}
+
+
+@pytest.mark.model
+def test_the_doctor_finds_this_machine_well() -> None:
+    shown = _genrec("doctor", "--json")
+    report = json.loads(shown.stdout)
+    assert report["ok"], report
+    assert {finding["topic"] for finding in report["findings"]} >= {"python", "cpu", "gpu", "engine", "model"}
