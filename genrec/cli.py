@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from genrec import doctor as examination
 from genrec._parts import build_retriever
-from genrec._terminal import Terminal, terminal
 from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import EngineError, GenrecError
@@ -21,6 +20,7 @@ from genrec.prompting import pack_folder
 from genrec.ranking import LABELS
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.store import folder_pack, import_movielens_100k, read_folder
+from genrec.terminal import Terminal, terminal
 from retrieval import Context
 
 _FOUNDING_CONTEXT = Context.model_validate({"time": "2023-08-05", "place": "Beijing", "device": "PC"})

@@ -43,9 +43,7 @@ def test_a_begun_answer_is_the_last_message() -> None:
     data = {"user": {"attributes": {}}, "history": [], "context": {}, "instruction": "", "candidates": [], "n": 1}
     item = {"title": "Tea", "categories": [], "price": None, "attributes": {}, "description": ""}
     evidence = [{"text": "you bought Mocha"}]
-    messages = load_pack("general").render(
-        "explain", {**data, "item": item, "evidence": [{"text": "you bought Mocha"}]}
-    )
+    messages = load_pack("general").render("explain", {**data, "item": item, "evidence": evidence})
     assert [message["role"] for message in messages] == ["system", "user", "assistant"]
     assert messages[-1]["content"] == "Because you bought Mocha, you may like Tea"
 

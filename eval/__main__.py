@@ -1,0 +1,51 @@
+"""`python -m eval bench`: what the two ranking strategies cost on the real model."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from eval.bench import compare, device
+from genrec.engine import cache_folder
+from genrec.errors import GenrecError
+from genrec.prompting import pack_folder
+from genrec.recommender import Recommender
+from genrec.terminal import terminal
+
+app = typer.Typer(help="Measures genrec.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Measures genrec."""
+
+
+@app.command(epilog="Example: python -m eval bench --rounds 5 --json")
+def bench(
+    rounds: Annotated[int, typer.Option(min=1, help="How often both strategies answer all users.")] = 3,
+    users: Annotated[int, typer.Option(min=2, help="How many users ask, all at once.")] = 8,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Time both ranking strategies side by side: 20 candidates, 5 shown items, the demo films."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        with Recommender.from_folder(pack_folder() / "movies" / "demo", status=screen.status) as recommender:
+            screen.status("measuring")
+            result = compare(recommender, users, rounds, screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(result)
+            return
+        screen.line(f"{device()}; model {result['model']}; {users} users, {rounds} rounds, medians (minimum-maximum)")
+        screen.line()
+        screen.table(result["rows"])
+        screen.line()
+        screen.line(f"Rankings a second, labels : JSON = {result['ranking_ratio']:.1f} : 1")
+
+
+if __name__ == "__main__":
+    try:
+        app(prog_name="python -m eval")
+    except GenrecError as error:
+        sys.exit(f"eval: {error}")
