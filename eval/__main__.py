@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eval.bench import compare, device
+from eval.ranks import compare as compare_ranks
 from genrec.engine import cache_folder
 from genrec.errors import GenrecError
 from genrec.prompting import pack_folder
@@ -42,6 +44,24 @@ def bench(
         screen.table(result["rows"])
         screen.line()
         screen.line(f"Rankings a second, labels : JSON = {result['ranking_ratio']:.1f} : 1")
+
+
+@app.command(epilog="Example: python -m eval ranks --data films --users 100")
+def ranks(
+    data: Annotated[Path, typer.Option("--data", help="A data folder with events.")],
+    users: Annotated[int, typer.Option(min=2, help="How many users; each has one hidden item.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Compare the model's ranking with chance and with its own retriever."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        result = compare_ranks(data, users, screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(result)
+            return
+        screen.line(f"{result['data']}: {result['users']} users, 20 candidates; model {result['model']}; NDCG x 100")
+        screen.line()
+        screen.table(result["rows"])
 
 
 if __name__ == "__main__":

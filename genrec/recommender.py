@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Self
 
-from genrec import _runner
+from genrec import runner
 from genrec._parts import build_retriever, start_engine
 from genrec._request import Ask, Request
 from genrec.config import Config
@@ -94,7 +94,7 @@ class Recommender:
         loaded = load_pack(pack)
         retriever = build_retriever(store, encoder, status)
         if engine is None or isinstance(engine, str):
-            started = _runner.run(start_engine(engine, model, status))
+            started = runner.run(start_engine(engine, model, status))
             return cls(store, retriever, loaded, started, config, owns_engine=True)
         return cls(store, retriever, loaded, engine, config)
 
@@ -107,13 +107,13 @@ class Recommender:
             ValueError: n. NotFound: an unknown user. PromptError: a template fails on this request.
             EngineError, AnswerError: the model failed and the configuration says `on_failure="raise"`.
         """
-        return _runner.run(self._last(_ask(user_id, n, context, instruction)))
+        return runner.run(self._last(_ask(user_id, n, context, instruction)))
 
     async def arecommend(
         self, user_id: str, n: int = 5, *, context: Context | None = None, instruction: str = ""
     ) -> Recommendation:
         """The same, to await. Cancelling it frees the model's time at once."""
-        return await _runner.wait(self._last(_ask(user_id, n, context, instruction)))
+        return await runner.wait(self._last(_ask(user_id, n, context, instruction)))
 
     def stream(
         self, user_id: str, n: int = 5, *, context: Context | None = None, instruction: str = ""
@@ -122,7 +122,7 @@ class Recommender:
 
         Items never change their place from one state to the next.
         """
-        return _runner.iterate(self._states(_ask(user_id, n, context, instruction)))
+        return runner.iterate(self._states(_ask(user_id, n, context, instruction)))
 
     def similar(self, item_id: str, n: int = 5) -> list[Candidate]:
         """The n items nearest in meaning. Raises NotFound for an unknown item."""
@@ -131,7 +131,7 @@ class Recommender:
     def close(self) -> None:
         """Stop the language model, unless it was given as an object: that one is its owner's to close."""
         if self._owns_engine:
-            _runner.run(self.engine.close())
+            runner.run(self.engine.close())
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from genrec import Config, Context, Recommendation, Recommender, _runner
+from genrec import Config, Context, Recommendation, Recommender, runner
 from genrec.engine import LabelScores, Sampling
 from genrec.engine.base import Messages, collect
 from genrec.ranking import LABELS, list_schema
@@ -80,8 +80,8 @@ def test_rows_of_one_batch_keep_their_own_labels(films: Recommender) -> None:
     async def together() -> list[LabelScores]:
         return await asyncio.gather(*map(films.engine.score_labels, messages, labels))
 
-    alone = [_runner.run(films.engine.score_labels(*row)) for row in zip(messages, labels, strict=True)]
-    for one, many, wanted in zip(alone, _runner.run(together()), labels, strict=True):
+    alone = [runner.run(films.engine.score_labels(*row)) for row in zip(messages, labels, strict=True)]
+    for one, many, wanted in zip(alone, runner.run(together()), labels, strict=True):
         assert list(many.logprobs) == list(wanted)
         for label in wanted:
             assert many.logprobs[label] == pytest.approx(one.logprobs[label], abs=1e-3)
@@ -90,7 +90,7 @@ def test_rows_of_one_batch_keep_their_own_labels(films: Recommender) -> None:
 def test_structured_answers_are_valid(films: Recommender) -> None:
     messages = [{"role": "user", "content": "Choose three of the films A, B and C, with a reason each, as JSON."}]
     schema = list_schema("ABC", 3)
-    answer = _runner.run(collect(films.engine.generate(messages, Sampling(max_tokens=300, schema=schema))))
+    answer = runner.run(collect(films.engine.generate(messages, Sampling(max_tokens=300, schema=schema))))
     assert answer.finish_reason == "stop"
     rows = json.loads(answer.text)
     assert len(rows) == 3
@@ -102,7 +102,7 @@ def test_the_model_continues_a_begun_answer(films: Recommender) -> None:
         {"role": "user", "content": "What is the capital of France?"},
         {"role": "assistant", "content": "The capital of France is"},
     ]
-    answer = _runner.run(collect(films.engine.generate(messages, Sampling(max_tokens=8))))
+    answer = runner.run(collect(films.engine.generate(messages, Sampling(max_tokens=8))))
     assert "Paris" in answer.text
     assert "capital" not in answer.text
 
@@ -121,4 +121,4 @@ def test_cancelling_frees_the_model(films: Recommender) -> None:
         await asyncio.gather(task, return_exceptions=True)
         await asyncio.wait_for(films.engine.check(), timeout=10)
 
-    _runner.run(give_up())
+    runner.run(give_up())

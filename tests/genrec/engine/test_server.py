@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from genrec import Config, Recommender, _runner
+from genrec import Config, Recommender, runner
 from genrec.engine import default_model, has_gpu, resolve
 from genrec.prompting import Messages
 
@@ -57,12 +57,12 @@ def test_scores_and_reasons_over_http(films: Recommender, url: str) -> None:
     with Recommender.from_store(
         films.store, pack="movies", engine=url, encoder=films.retriever.encoder, config=Config(model_weight=0.5)
     ) as served:
-        here = _runner.run(films.engine.score_labels(_ASK, "ABC"))
-        there = _runner.run(served.engine.score_labels(_ASK, "ABC"))
+        here = runner.run(films.engine.score_labels(_ASK, "ABC"))
+        there = runner.run(served.engine.score_labels(_ASK, "ABC"))
         assert not there.bounded
         for label in "ABC":
             assert there.logprobs[label] == pytest.approx(here.logprobs[label], abs=1e-3)
-        counts = [_runner.run(engine.count_tokens(_ASK)) for engine in (films.engine, served.engine)]
+        counts = [runner.run(engine.count_tokens(_ASK)) for engine in (films.engine, served.engine)]
         assert counts[0] == counts[1]
         answer = served.recommend("maya")
         assert answer.fallback is None
