@@ -1,7 +1,7 @@
 """Both ranking strategies on the same requests, alternating, on one running engine.
 
-`ranking` asks for the order alone: for labels one prefill, for JSON the list, which carries its reasons with
-it and so cannot be had cheaper. `answer` asks for order and reasons. Both strategies see 20 candidates and
+`labels, ranking` asks for the order alone, `labels, answer` for order and reasons. `json` is one list that
+carries its reasons with it: its order cannot be had cheaper. Both strategies see 20 candidates and
 show 5 items; the model has weight, so that neither may leave candidates out. Every request comes from a user
 that the engine has not seen: the prefix cache helps only with what different users share.
 """
@@ -27,9 +27,8 @@ from retrieval import User
 _CANDIDATES, _SHOWN = 20, 5
 _CASES: dict[str, tuple[Strategy, bool]] = {
     "labels, ranking": ("labels", False),
-    "json, ranking": ("json", False),
     "labels, answer": ("labels", True),
-    "json, answer": ("json", True),
+    "json": ("json", True),
 }
 
 
@@ -50,7 +49,7 @@ def compare(recommender: Recommender, users: int, rounds: int, status: Callable[
                 together[name].append(users / everyone[0])
                 answers[name] += [*alone[1], *everyone[1]]
     rows = [_row(name, single[name], together[name], answers[name]) for name in cases]
-    ratio = median(together["labels, ranking"]) / median(together["json, ranking"])
+    ratio = median(together["labels, ranking"]) / median(together["json"])
     return {"model": recommender.engine.model, "rows": rows, "ranking_ratio": round(ratio, 2)}
 
 
