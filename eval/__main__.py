@@ -31,7 +31,7 @@ def main() -> None:
 @app.command(epilog="Example: python -m eval bench --rounds 5 --json")
 def bench(
     rounds: Annotated[int, typer.Option(min=1, help="How often both strategies answer all users.")] = 3,
-    users: Annotated[int, typer.Option(min=2, help="How many users ask, all at once.")] = 8,
+    users: Annotated[int, typer.Option(min=2, help="How many users ask, all at once.")] = 6,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Time both ranking strategies side by side: 20 candidates, 5 shown items, the demo films."""
@@ -47,7 +47,8 @@ def bench(
         screen.line()
         screen.table(result["rows"])
         screen.line()
-        screen.line(f"Rankings a second, labels : JSON = {result['ranking_ratio']:.1f} : 1")
+        for case, ratio in result["labels_to_json"].items():
+            screen.line(f"Rankings a second, labels : JSON, {case} = {ratio:.1f} : 1")
 
 
 @app.command(epilog="Example: python -m eval ranks --data films --users 100")
@@ -68,9 +69,7 @@ def ranks(
         screen.table(result["rows"])
 
 
-@app.command(
-    epilog="Example: genrec recommend --data films --user 1 --json > answers.jsonl; python -m eval audit --data films answers.jsonl"
-)
+@app.command(epilog="Example: python -m eval audit --data films answers.jsonl")
 def audit(
     answers: Annotated[Path, typer.Argument(help="Answers without context, one JSON object a line.")],
     data: Annotated[Path, typer.Option("--data", help="The data folder that they were made from.")],

@@ -2,8 +2,9 @@
 
 `labels, ranking` asks for the order alone, `labels, answer` for order and reasons. `json` is one list that
 carries its reasons with it: its order cannot be had cheaper. Both strategies see 20 candidates and
-show 5 items; the model has weight, so that neither may leave candidates out. Every request comes from a user
-that the engine has not seen: the prefix cache helps only with what different users share.
+show 5 items; the model has weight, so that neither may leave candidates out. New users are ones that the engine
+has not seen: the prefix cache helps only with what different users share. Then the same users ask again, at
+another hour: system text, attributes and history are equal, the order of the candidates is not.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import itertools
 import os
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -22,7 +24,7 @@ from genrec.engine import gpus
 from genrec.recommender import Recommender
 from genrec.store import Store
 from genrec.types import Recommendation, Strategy, Usage
-from retrieval import User
+from retrieval import Context, User
 
 _CANDIDATES, _SHOWN = 20, 5
 _CASES: dict[str, tuple[Strategy, bool]] = {
@@ -33,24 +35,66 @@ _CASES: dict[str, tuple[Strategy, bool]] = {
 
 
 def compare(recommender: Recommender, users: int, rounds: int, status: Callable[[str], None]) -> dict[str, Any]:
-    """Time each case `rounds` times, one request at a time and all at once; the first round is not counted."""
+    """Time each case `rounds` times on new users, then on the same users again; the first round is not counted."""
     strangers = _Strangers(recommender.store)
     cases = {name: _variant(recommender, strangers.store, *case) for name, case in _CASES.items()}
-    single: dict[str, list[float]] = {name: [] for name in cases}
-    together: dict[str, list[float]] = {name: [] for name in cases}
-    answers: dict[str, list[Recommendation]] = {name: [] for name in cases}
+    measured = {name: _Measured() for name in cases}
     for number in range(rounds + 1):
         for name, variant in cases.items():
             status(f"round {number} of {rounds}: {name}")
-            alone = _seconds(variant, strangers.next(2), side_by_side=False)
-            everyone = _seconds(variant, strangers.next(users), side_by_side=True)
+            visitors = strangers.next(users)
+            alone = _seconds(variant, strangers.next(2), "09:00", side_by_side=False)
+            new = _seconds(variant, visitors, "09:00", side_by_side=True)
+            again = _seconds(variant, visitors, "21:00", side_by_side=True)
             if number:
-                single[name].append(alone[0] / 2)
-                together[name].append(users / everyone[0])
-                answers[name] += [*alone[1], *everyone[1]]
-    rows = [_row(name, single[name], together[name], answers[name]) for name in cases]
-    ratio = median(together["labels, ranking"]) / median(together["json"])
-    return {"model": recommender.engine.model, "rows": rows, "ranking_ratio": round(ratio, 2)}
+                measured[name].add(alone, new, again)
+    labels, listed = measured["labels, ranking"], measured["json"]
+    return {
+        "model": recommender.engine.model,
+        "rows": [{"strategy": name, **found.row()} for name, found in measured.items()],
+        "labels_to_json": {
+            "one at a time": round(median(labels.alone) / median(listed.alone), 2),
+            "all at once, new users": round(median(labels.new) / median(listed.new), 2),
+            "all at once, the same users again": round(median(labels.again) / median(listed.again), 2),
+        },
+    }
+
+
+@dataclass
+class _Measured:
+    """Requests per second of each round, and the answers they gave."""
+
+    alone: list[float] = field(default_factory=list)
+    new: list[float] = field(default_factory=list)
+    again: list[float] = field(default_factory=list)
+    first_answers: list[Recommendation] = field(default_factory=list)
+    second_answers: list[Recommendation] = field(default_factory=list)
+
+    def add(self, alone: _Timed, new: _Timed, again: _Timed) -> None:
+        self.alone.append(alone.per_second)
+        self.new.append(new.per_second)
+        self.again.append(again.per_second)
+        self.first_answers += [*alone.answers, *new.answers]
+        self.second_answers += again.answers
+
+    def row(self) -> dict[str, str]:
+        """One line of the table; cached is the share of prompt tokens served from the prefix cache."""
+        usage = sum((answer.usage for answer in self.first_answers), Usage())
+        return {
+            "s, one at a time": _spread([1 / speed for speed in self.alone]),
+            "requests/s, new users": _spread(self.new),
+            "cached": _cached(self.first_answers),
+            "requests/s, again": _spread(self.again),
+            "cached again": _cached(self.second_answers),
+            "tokens in": str(round(usage.prompt_tokens / len(self.first_answers))),
+            "out": str(round(usage.completion_tokens / len(self.first_answers))),
+        }
+
+
+@dataclass(frozen=True)
+class _Timed:
+    per_second: float
+    answers: Sequence[Recommendation]
 
 
 class _Strangers:
@@ -86,33 +130,24 @@ def _variant(recommender: Recommender, store: Store, strategy: Strategy, explain
     return Recommender(store, recommender.retriever, recommender.pack, recommender.engine, config)
 
 
-def _seconds(
-    recommender: Recommender, user_ids: Sequence[str], *, side_by_side: bool
-) -> tuple[float, list[Recommendation]]:
+def _seconds(recommender: Recommender, user_ids: Sequence[str], clock: str, *, side_by_side: bool) -> _Timed:
+    context = Context.model_validate({"time": f"2026-11-23T{clock}"})
     start = perf_counter()
     if side_by_side:
-        answers = asyncio.run(_all_at_once(recommender, user_ids))
+        answers = asyncio.run(_all_at_once(recommender, user_ids, context))
     else:
-        answers = [recommender.recommend(user_id, _SHOWN) for user_id in user_ids]
-    return perf_counter() - start, answers
+        answers = [recommender.recommend(user_id, _SHOWN, context=context) for user_id in user_ids]
+    return _Timed(len(user_ids) / (perf_counter() - start), answers)
 
 
-async def _all_at_once(recommender: Recommender, user_ids: Sequence[str]) -> list[Recommendation]:
-    return list(await asyncio.gather(*(recommender.arecommend(user_id, _SHOWN) for user_id in user_ids)))
+async def _all_at_once(recommender: Recommender, user_ids: Sequence[str], context: Context) -> list[Recommendation]:
+    asked = (recommender.arecommend(user_id, _SHOWN, context=context) for user_id in user_ids)
+    return list(await asyncio.gather(*asked))
 
 
-def _row(
-    name: str, seconds: Sequence[float], per_second: Sequence[float], answers: Sequence[Recommendation]
-) -> dict[str, Any]:
+def _cached(answers: Sequence[Recommendation]) -> str:
     usage = sum((answer.usage for answer in answers), Usage())
-    return {
-        "strategy": name,
-        "seconds, one at a time": _spread(seconds),
-        "requests/s, all at once": _spread(per_second),
-        "prompt tokens": round(usage.prompt_tokens / len(answers)),
-        "cached": f"{usage.cached_tokens / usage.prompt_tokens:.0%}",
-        "written": round(usage.completion_tokens / len(answers)),
-    }
+    return f"{usage.cached_tokens / usage.prompt_tokens:.0%}"
 
 
 def _spread(values: Sequence[float]) -> str:
