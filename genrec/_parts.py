@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from genrec.engine import Engine, HttpEngine, VllmEngine, cache_folder, default_model, resolve
+from genrec.engine import Engine, HttpEngine, VllmEngine, cache_folder, default_model, misfit_packages, resolve
+from genrec.errors import ModelError
 from genrec.store import Store
 from retrieval import Encoder, Retriever, SentenceEncoder
 from retrieval.cache import VectorCache
@@ -23,7 +24,11 @@ def build_retriever(store: Store, encoder: str | Encoder, status: Status) -> Ret
     if isinstance(encoder, str):
         folder = resolve(encoder, status)
         status("loading the sentence encoder")
-        encoder = SentenceEncoder(folder, name=encoder)
+        try:
+            encoder = SentenceEncoder(folder, name=encoder)
+        except (ImportError, RuntimeError, OSError, ValueError) as error:
+            cause = misfit_packages() or " ".join(str(error).split())
+            raise ModelError(f"the encoder {encoder!r} cannot be loaded: {cause}") from error
     status(f"encoding {len(store.items)} items")
     return Retriever.build(
         store.items,

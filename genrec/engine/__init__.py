@@ -1,7 +1,7 @@
 """The language model behind one protocol: vLLM in this process, or a server over HTTP."""
 
 from genrec.engine.base import Chunk, Engine, LabelScores, Sampling
-from genrec.engine.hardware import DEFAULT_ENCODER, default_model, gpus, has_gpu, measured_weight
+from genrec.engine.hardware import DEFAULT_ENCODER, default_model, gpus, has_gpu, measured_weight, misfit_packages
 from genrec.engine.http import HttpEngine
 from genrec.engine.models import cache_folder, is_cached, resolve
 from genrec.engine.vllm import VllmEngine
@@ -20,5 +20,6 @@ __all__ = [
     "has_gpu",
     "is_cached",
     "measured_weight",
+    "misfit_packages",
     "resolve",
 ]

