@@ -13,7 +13,7 @@ from genrec.grounding import Facts, check, first_sentence
 from genrec.prompting import clean, days_ago, item_data
 from genrec.types import Evidence, Reason
 from retrieval.signals import strength
-from retrieval.types import Candidate, Context, Contribution, Event, Item, User
+from retrieval.types import Candidate, Context, Contribution, Event, Item, User, plain
 
 _MOST_EVIDENCE = 2
 _WEAKEST = 0.4
@@ -85,7 +85,7 @@ def _cite(part: Contribution, item: Item, world: World) -> Cited:
             about = clean(world.title(event.item_id), _LONGEST_NAME)
             text = _did(event, about, world.now)
         case "attribute":
-            about = clean(str(world.user.attributes[part.ref]), _LONGEST_NAME)
+            about = clean(plain(world.user.attributes[part.ref]), _LONGEST_NAME)
             text = f"your {clean(part.ref, 60)} is {about}"
         case "context":
             about = clean(world.context.fields()[part.ref], _LONGEST_NAME)

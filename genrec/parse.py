@@ -43,11 +43,12 @@ def parse_list(text: str, labels: Collection[str]) -> ParsedList:
     if start < 0:
         raise AnswerError(f"the model wrote no JSON list but {text[:60]!r}")
     rows, truncated = _rows(text[:_LONGEST], start + 1)
+    known = frozenset(labels)  # labels may come as one text, in which "" and "AB" would be found too
     entries: dict[str, Entry] = {}
     invalid = repeated = 0
     for row in rows:
         label = row.get("label") if isinstance(row, dict) else None
-        if not isinstance(label, str) or label not in labels:
+        if not isinstance(label, str) or label not in known:
             invalid += 1
         elif label in entries:
             repeated += 1

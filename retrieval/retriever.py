@@ -10,7 +10,7 @@ from retrieval.cache import Progress, VectorCache
 from retrieval.encoder import Encoder
 from retrieval.index import ExactIndex, Index
 from retrieval.signals import Part, Popularity, Weights, event_weights, semantic, user_vector
-from retrieval.types import Candidate, Context, Contribution, ContributionKind, Event, Item, User
+from retrieval.types import Candidate, Context, Contribution, ContributionKind, Event, Item, User, plain
 
 _POOL = 200
 """How many items each signal may nominate before the scores are added up."""
@@ -93,7 +93,9 @@ class Retriever:
             Part("event", event.ref, weight, vector)
             for event, weight, vector in zip(events, weights, vectors, strict=True)
         ]
-        attributes = {name: f"{name}: {value}" for name, value in query.user.attributes.items() if value is not None}
+        attributes = {
+            name: f"{name}: {plain(value)}" for name, value in query.user.attributes.items() if value is not None
+        }
         context = {name: f"{name}: {value}" for name, value in query.context.fields().items()}
         parts += self._texts("attribute", attributes, self.weights.attributes)
         parts += self._texts("context", context, self.weights.context)

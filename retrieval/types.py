@@ -56,7 +56,7 @@ class Item(_Record):
 
     def text(self) -> str:
         """What the encoder reads: title, categories, description, attributes, one line."""
-        facts = (f"{name}: {_plain(value)}" for name, value in self.attributes.items() if value is not None)
+        facts = (f"{name}: {plain(value)}" for name, value in self.attributes.items() if value is not None)
         parts = (self.title, ", ".join(self.categories), self.description, "; ".join(facts))
         return ". ".join(part.rstrip(".") for part in parts if part)
 
@@ -85,7 +85,7 @@ class Context(BaseModel):
     def fields(self) -> dict[str, str]:
         """Every field that is set, as text; a time reads `2023-08-05` or `2023-08-05 19:30`."""
         named = {"place": self.place, "device": self.device, **(self.__pydantic_extra__ or {})}
-        shown = {name: _plain(value) for name, value in named.items() if value is not None}
+        shown = {name: plain(value) for name, value in named.items() if value is not None}
         return {"time": _clock(self.time), **shown} if self.time else shown
 
 
@@ -131,7 +131,8 @@ class Candidate(_Record):
     contributions: tuple[Contribution, ...]
 
 
-def _plain(value: AttributeValue) -> str:
+def plain(value: AttributeValue) -> str:
+    """A value as people write it: `yes`, `4`, `red, blue`."""
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, bool):

@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from genrec import Config, Recommender, Store
 from genrec.prompting import pack_folder
 from genrec.testing import FakeEncoder, ScriptedEngine, tiny_store
+
+# The same examples in every run: what fails here fails everywhere.
+settings.register_profile("genrec", derandomize=True, deadline=None)
+settings.load_profile("genrec")
 
 Scripted = Callable[..., Recommender]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from genrec.prompting.clean import clean
-from retrieval.types import AttributeValue, Context, Event, Item, User
+from retrieval.types import AttributeValue, Context, Event, Item, User, plain
 
 _MANY = 5
 """Items carry up to hundreds of categories; a prompt shows the first few."""
@@ -71,7 +71,8 @@ def _attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Any]:
     return {clean(name, 60): _value(value) for name, value in attributes.items() if value is not None and value != ""}
 
 
-def _value(value: AttributeValue) -> str | int | float | bool:
-    if isinstance(value, list):
-        return ", ".join(clean(entry, 120) for entry in value)
-    return clean(value, 120) if isinstance(value, str) else value or 0
+def _value(value: AttributeValue) -> str | int | float:
+    """Numbers stay numbers, so that a template can compare them."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    return clean(plain(value))
