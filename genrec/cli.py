@@ -25,6 +25,8 @@ from retrieval import Context
 
 _FOUNDING_CONTEXT = Context.model_validate({"time": "2023-08-05", "place": "Beijing", "device": "PC"})
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     help="Ranked items with reasons that are checked against evidence.",
     no_args_is_help=True,
@@ -205,8 +207,10 @@ def main() -> None:
     except GenrecError as error:
         more = f" (more in {log_file()})" if isinstance(error, EngineError) else ""
         _fail(f"{' '.join(str(error).split())}{more}", 1)
-    except KeyboardInterrupt:
-        _fail("cancelled", 130)
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer's way to end on Ctrl-C, without a word
+            _fail("cancelled", _INTERRUPTED)
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the answers has left
         sys.exit(1)

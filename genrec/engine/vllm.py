@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import itertools
 import os
 import sys
@@ -23,6 +24,7 @@ _ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork would copy the caller's threads' locks, held or not
 }
 _CPU_ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "2",
@@ -70,7 +72,7 @@ class VllmEngine:
             structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
         )
         try:
-            with _main_not_imported_again():
+            with _child_as_main():
                 engine = AsyncLLM.from_engine_args(arguments)
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineError(f"vLLM does not start with model {name!r}: {_first_line(error)}") from error
@@ -173,15 +175,15 @@ def _usage(answer: Any) -> Usage:
 
 
 @contextlib.contextmanager
-def _main_not_imported_again() -> Iterator[None]:
-    """Start child processes without running the caller's script again in each of them.
+def _child_as_main() -> Iterator[None]:
+    """Let the processes spawned meanwhile run `genrec.engine.child` where they would run the caller's script.
 
     vLLM spawns its engine core, and a spawned process imports the script that spawned it: without this, a
     user's script without `if __name__ == "__main__"` would start engines without end.
     """
     main = sys.modules["__main__"]
     kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__}
-    main.__spec__ = None
+    main.__spec__ = importlib.util.find_spec("genrec.engine.child")
     try:
         yield
     finally:

@@ -1,0 +1,48 @@
+"""Whatever ends the owner of an engine, the engine's processes end too."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from genrec.prompting import pack_folder
+
+pytestmark = pytest.mark.model
+
+_FILMS = str(pack_folder() / "movies" / "demo")
+_GENREC = (sys.executable, "-c", "from genrec.cli import main; main()")
+_END_S = 20
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "said"),
+    [
+        (signal.SIGKILL, -signal.SIGKILL, "recommending to user maya ..."),
+        (signal.SIGINT, 130, "genrec: cancelled"),
+    ],
+)
+def test_no_engine_outlives_its_command(how: signal.Signals, status: int, said: str, tmp_path: Path) -> None:
+    many = ["--user", "maya"] * 500
+    errors = tmp_path / "errors.txt"
+    with errors.open("w") as sink:
+        command = [*_GENREC, "recommend", "--data", _FILMS, *many, "--json"]
+        owner = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, text=True)
+    assert owner.stdout is not None
+    first = owner.stdout.readline()
+    left = psutil.Process(owner.pid).children(recursive=True)
+    names = [process.name() for process in left]
+    owner.send_signal(how)
+    try:
+        assert first.startswith("{"), errors.read_text()
+        assert "VLLM::EngineCore" in names
+        assert owner.wait(_END_S) == status
+        assert psutil.wait_procs(left, timeout=_END_S)[1] == []
+        assert errors.read_text().splitlines()[-1] == said
+    finally:
+        owner.kill()
+        owner.stdout.close()
