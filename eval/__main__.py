@@ -1,4 +1,4 @@
-"""`python -m eval bench`: what the two ranking strategies cost on the real model."""
+"""`python -m eval bench | ranks | audit`: what the strategies cost, how well they rank, whether answers are sound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from eval.audit import summary
+from eval.audit import read_answers, summary
 from eval.bench import compare, device
 from eval.ranks import compare as compare_ranks
 from genrec.engine import cache_folder
@@ -18,7 +18,6 @@ from genrec.prompting import pack_folder
 from genrec.recommender import Recommender
 from genrec.store import read_folder
 from genrec.terminal import terminal
-from genrec.types import Recommendation
 
 app = typer.Typer(help="Measures genrec.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -64,21 +63,23 @@ def ranks(
         if as_json:
             screen.json(result)
             return
-        screen.line(f"{result['data']}: {result['users']} users, 20 candidates; model {result['model']}; NDCG x 100")
+        sizes = f"{result['users']} users, {result['candidates']} candidates"
+        screen.line(f"{result['data']}: {sizes}; model {result['model']}; NDCG x 100")
         screen.line()
         screen.table(result["rows"])
 
 
 @app.command(epilog="Example: python -m eval audit --data films answers.jsonl")
 def audit(
-    answers: Annotated[Path, typer.Argument(help="Answers without context, one JSON object a line.")],
+    answers: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="Answers without context, one JSON object a line.")
+    ],
     data: Annotated[Path, typer.Option("--data", help="The data folder that they were made from.")],
     n: Annotated[int, typer.Option("--n", min=1, help="How many items each should have.")] = 5,
 ) -> None:
     """Check answers of `genrec recommend --json`; the exit status is 1 if one of them is not sound."""
     store = read_folder(data)
-    lines = answers.read_text(encoding="utf-8").splitlines()
-    result = summary(map(Recommendation.model_validate_json, lines), store, n)
+    result = summary(read_answers(answers), store, n)
     typer.echo(json.dumps(result, ensure_ascii=False))
     raise typer.Exit(1 if result["problems"] else 0)
 

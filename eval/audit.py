@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from genrec.config import Config
+from genrec.errors import DataError
 from genrec.ranking import LABELS
 from genrec.store import Store
 from genrec.types import Recommendation
 
 _ITEM_FIELDS = frozenset({"title", "popularity"})
+
+
+def read_answers(path: Path) -> Iterator[Recommendation]:
+    """Answers as `genrec recommend --json` prints them, one a line. Raises DataError with the number of a bad one."""
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield Recommendation.model_validate_json(line)
+            except ValidationError as error:
+                raise DataError(f"{path}, line {number}: not an answer of genrec recommend --json") from error
 
 
 def problems(answer: Recommendation, store: Store, n: int, context: Collection[str] = ()) -> list[str]:

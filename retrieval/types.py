@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ Id = Annotated[str, StringConstraints(min_length=1)]
 """An external id: any non-empty string."""
 
 Scalar = str | int | float | bool
-AttributeValue = Scalar | list[str] | None
+AttributeValue = Scalar | list[str]
 
 
 def _as_utc(value: object) -> object:
@@ -33,6 +34,18 @@ def _flat(value: object) -> object:
     return value
 
 
+def _known(value: object) -> object:
+    """Attributes without those that say nothing: null, blank, an empty list."""
+    if isinstance(value, Mapping):
+        return {name: said for name, said in value.items() if said is not None and said != [] and not _blank(said)}
+    return value
+
+
+def _blank(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+Attributes = Annotated[dict[str, AttributeValue], BeforeValidator(_known)]
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_as_utc)]
 
 
@@ -50,13 +63,13 @@ class Item(_Record):
     description: str = ""
     categories: Annotated[tuple[str, ...], BeforeValidator(_flat)] = ()
     price: float | None = Field(default=None, ge=0)
-    attributes: dict[str, AttributeValue] = Field(default_factory=dict)
+    attributes: Attributes = Field(default_factory=dict)
     image: str | None = None
     created_at: UtcTime | None = None
 
     def text(self) -> str:
         """What the encoder reads: title, categories, description, attributes, one line."""
-        facts = (f"{name}: {plain(value)}" for name, value in self.attributes.items() if value is not None)
+        facts = (f"{name}: {plain(value)}" for name, value in self.attributes.items())
         parts = (self.title, ", ".join(self.categories), self.description, "; ".join(facts))
         return ". ".join(part.rstrip(".") for part in parts if part)
 
@@ -65,7 +78,7 @@ class User(_Record):
     """Somebody the items are for, with whatever is known about them."""
 
     user_id: Id
-    attributes: dict[str, AttributeValue] = Field(default_factory=dict)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 class Context(BaseModel):
@@ -85,7 +98,7 @@ class Context(BaseModel):
     def fields(self) -> dict[str, str]:
         """Every field that is set, as text; a time reads `2023-08-05` or `2023-08-05 19:30`."""
         named = {"place": self.place, "device": self.device, **(self.__pydantic_extra__ or {})}
-        shown = {name: plain(value) for name, value in named.items() if value is not None}
+        shown = {name: plain(value) for name, value in named.items() if value is not None and not _blank(value)}
         return {"time": _clock(self.time), **shown} if self.time else shown
 
 

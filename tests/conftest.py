@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from genrec.testing import FakeEncoder, ScriptedEngine, tiny_store
 # The same examples in every run: what fails here fails everywhere.
 settings.register_profile("genrec", derandomize=True, deadline=None)
 settings.load_profile("genrec")
+
+FILMS = pack_folder() / "movies" / "demo"
+GENREC = (sys.executable, "-c", "from genrec.cli import main; main()")
+"""The command, as this interpreter runs it."""
 
 Scripted = Callable[..., Recommender]
 
@@ -45,5 +50,5 @@ def scripted(own_cache: Path) -> Scripted:
 @pytest.fixture(scope="session")
 def films() -> Iterator[Recommender]:
     """The demo films on the real encoder and the real model: loaded once, in about half a minute."""
-    with Recommender.from_folder(pack_folder() / "movies" / "demo") as recommender:
+    with Recommender.from_folder(FILMS) as recommender:
         yield recommender

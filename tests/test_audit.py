@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eval.audit import problems, summary
+from eval.audit import problems, read_answers, summary
+from genrec import DataError
 from tests.conftest import Scripted
 
 
@@ -32,6 +34,16 @@ def test_evidence_that_was_not_in_the_prompt_is_found(scripted: Scripted) -> Non
     answer = recommender.recommend("ann", 1)
     recommender.store._events["ann"].clear()
     assert any("was not in the prompt" in problem for problem in problems(answer, recommender.store, 1))
+
+
+def test_answers_are_read_back_and_a_bad_line_is_named(scripted: Scripted, tmp_path: Path) -> None:
+    answer = scripted().recommend("ann", 1)
+    path = tmp_path / "answers.jsonl"
+    path.write_text(answer.model_dump_json() + "\n", encoding="utf-8")
+    assert list(read_answers(path)) == [answer]
+    path.write_text(answer.model_dump_json() + "\n{}\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2: not an answer"):
+        list(read_answers(path))
 
 
 def test_repeated_and_missing_items_are_found(scripted: Scripted) -> None:

@@ -41,14 +41,15 @@ def misfit_packages() -> str | None:
     vLLM asks for the three packages, PyPI's builds of them fail to import beside torch+cpu, and transformers
     fails with them. No text model needs them.
     """
-    versions = {name: _version(name) for name in ("torch", "torchvision", "torchaudio", "torchcodec")}
+    versions = {name: installed_version(name) for name in ("torch", "torchvision", "torchaudio", "torchcodec")}
     if not (versions.pop("torch") or "").endswith("+cpu"):
         return None
     misfits = " ".join(name for name, version in versions.items() if version and not version.endswith("+cpu"))
     return f"{misfits}: built for CUDA, fail beside torch for CPUs: run pip uninstall -y {misfits}" if misfits else None
 
 
-def _version(package: str) -> str | None:
+def installed_version(package: str) -> str | None:
+    """The version of an installed package, None where it is missing."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

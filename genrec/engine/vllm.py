@@ -36,7 +36,7 @@ _CPU_ENVIRONMENT = {
 class VllmEngine:
     """One model on this machine: float32 without compilation on a CPU, vLLM's own choice on a GPU.
 
-    All methods must be awaited on the event loop that `start` ran on.
+    All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread.
     """
 
     def __init__(self, engine: Any, model: str, max_tokens: int) -> None:

@@ -68,7 +68,7 @@ def _number(value: float | None) -> float | int | None:
 
 
 def _attributes(attributes: Mapping[str, AttributeValue]) -> dict[str, Any]:
-    return {clean(name, 60): _value(value) for name, value in attributes.items() if value is not None and value != ""}
+    return {clean(name, 60): _value(value) for name, value in attributes.items()}
 
 
 def _value(value: AttributeValue) -> str | int | float:

@@ -144,14 +144,16 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines that are not blank; a wrong encoding is named by its line."""
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
-            try:
+    try:
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, start=1):
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n")
-            except UnicodeDecodeError as error:
-                raise DataError(f"{path}, line {number}: not UTF-8: save the file as UTF-8") from error
-            if line.strip():
-                yield number, line
+                if line.strip():
+                    yield number, line
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}, line {number}: not UTF-8: save the file as UTF-8") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

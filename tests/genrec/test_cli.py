@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from genrec.prompting import pack_folder
-
-_FILMS = str(pack_folder() / "movies" / "demo")
-_GENREC = (sys.executable, "-c", "from genrec.cli import main; main()")
+from tests.conftest import FILMS, GENREC
 
 
 def _genrec(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*_GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, **settings)
+    return subprocess.run([*GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, **settings)
 
 
 @pytest.mark.parametrize("command", ["", "recommend", "similar", "import", "doctor", "demo"])
@@ -30,12 +26,12 @@ def test_help_has_an_example(command: str) -> None:
     ("arguments", "status", "message"),
     [
         ("recommend --data /nowhere --user u", 1, "no data folder at '/nowhere': give a folder"),
-        (f"recommend --data {_FILMS} --user maya --pack moives", 1, "no prompt pack 'moives'"),
-        (f"recommend --data {_FILMS} --user maya --user may", 1, "no user 'may' in the data; did you mean 'maya'?"),
-        (f"similar --data {_FILMS} --item heat", 1, "no item 'heat' in the catalogue; did you mean 'heat-1995'?"),
-        (f"recommend --data {_FILMS} --user maya --context Beijing", 2, "write --context KEY=VALUE"),
-        (f"recommend --data {_FILMS} --user maya --context time=tea", 2, "time='tea'"),
-        (f"recommend --data {_FILMS} --user maya --n 0", 2, "greater than or equal to 1"),
+        (f"recommend --data {FILMS} --user maya --pack moives", 1, "no prompt pack 'moives'"),
+        (f"recommend --data {FILMS} --user maya --user may", 1, "no user 'may' in the data; did you mean 'maya'?"),
+        (f"similar --data {FILMS} --item heat", 1, "no item 'heat' in the catalogue; did you mean 'heat-1995'?"),
+        (f"recommend --data {FILMS} --user maya --context Beijing", 2, "write --context KEY=VALUE"),
+        (f"recommend --data {FILMS} --user maya --context time=tea", 2, "time='tea'"),
+        (f"recommend --data {FILMS} --user maya --n 0", 2, "greater than or equal to 1"),
         ("import movielens-100k /nowhere /tmp/genrec-never", 1, "ml-100k.item is missing"),
     ],
 )
@@ -51,14 +47,14 @@ def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str) 
 
 @pytest.mark.model
 def test_a_missing_model_is_one_line() -> None:
-    failed = _genrec("recommend", "--data", _FILMS, "--user", "maya", "--model", "/nowhere")
+    failed = _genrec("recommend", "--data", str(FILMS), "--user", "maya", "--model", "/nowhere")
     assert failed.returncode == 1
     assert failed.stderr.strip().splitlines()[-1].startswith("genrec: no model at '/nowhere'")
 
 
 @pytest.mark.model
 def test_a_server_that_is_not_there_is_one_line() -> None:
-    failed = _genrec("recommend", "--data", _FILMS, "--user", "maya", "--engine", "http://127.0.0.1:9")
+    failed = _genrec("recommend", "--data", str(FILMS), "--user", "maya", "--engine", "http://127.0.0.1:9")
     assert failed.returncode == 1
     assert "genrec: no engine at http://127.0.0.1:9" in failed.stderr
     assert "Traceback" not in failed.stderr
@@ -66,7 +62,7 @@ def test_a_server_that_is_not_there_is_one_line() -> None:
 
 @pytest.mark.model
 def test_similar_prints_json_and_nothing_else() -> None:
-    shown = _genrec("similar", "--data", _FILMS, "--item", "my-neighbor-totoro-1988", "--n", "3", "--json")
+    shown = _genrec("similar", "--data", str(FILMS), "--item", "my-neighbor-totoro-1988", "--n", "3", "--json")
     found = json.loads(shown.stdout)
     assert found["item_id"] == "my-neighbor-totoro-1988"
     assert len(found["similar"]) == 3

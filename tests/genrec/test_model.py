@@ -11,7 +11,7 @@ import pytest
 
 from eval.audit import problems
 from genrec import Config, Context, Recommender, runner
-from genrec.engine import LabelScores, Sampling
+from genrec.engine import LabelScores, Sampling, VllmEngine
 from genrec.engine.base import Messages, collect
 from genrec.ranking import LABELS, list_schema
 
@@ -94,12 +94,17 @@ def test_a_shared_prompt_is_served_from_the_cache(films: Recommender) -> None:
 
 
 def test_cancelling_frees_the_model(films: Recommender) -> None:
+    assert isinstance(films.engine, VllmEngine)
+    vllm = films.engine._engine
+
     async def give_up() -> None:
         sampling = Sampling(max_tokens=2000)
         task = asyncio.ensure_future(collect(films.engine.generate([{"role": "user", "content": "Count."}], sampling)))
         await asyncio.sleep(1)
+        assert vllm.output_processor.get_num_unfinished_requests() == 1
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        assert vllm.output_processor.get_num_unfinished_requests() == 0
         await asyncio.wait_for(films.engine.check(), timeout=10)
 
     runner.run(give_up())

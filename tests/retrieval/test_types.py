@@ -35,6 +35,13 @@ def test_the_text_of_an_item_holds_all_that_is_known() -> None:
     assert item.text() == "Heat. Crime. A thief. year: 1995"
 
 
+def test_what_is_empty_is_not_known() -> None:
+    raw = {"city": "", "job": " ", "age": None, "likes": [], "pets": 0, "vip": False}
+    user = User.model_validate({"user_id": "u", "attributes": raw})
+    assert user.attributes == {"pets": 0, "vip": False}
+    assert Context.model_validate({"place": "", "mood": " ", "device": "PC"}).fields() == {"device": "PC"}
+
+
 def test_times_without_a_zone_are_utc() -> None:
     event = Event.model_validate({"user_id": "u", "item_id": "i", "type": "view", "timestamp": "2026-11-01T10:00:00"})
     assert event.timestamp == datetime(2026, 11, 1, 10, tzinfo=UTC)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
 
-from genrec.prompting import pack_folder
+from tests.conftest import FILMS, GENREC
 
 pytestmark = pytest.mark.model
 
-_FILMS = str(pack_folder() / "movies" / "demo")
-_GENREC = (sys.executable, "-c", "from genrec.cli import main; main()")
 _END_S = 20
 
 
@@ -30,7 +27,7 @@ def test_no_engine_outlives_its_command(how: signal.Signals, status: int, said: 
     many = ["--user", "maya"] * 500
     errors = tmp_path / "errors.txt"
     with errors.open("w") as sink:
-        command = [*_GENREC, "recommend", "--data", _FILMS, *many, "--json"]
+        command = [*GENREC, "recommend", "--data", str(FILMS), *many, "--json"]
         owner = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=sink, text=True)
     assert owner.stdout is not None
     first = owner.stdout.readline()

@@ -84,7 +84,7 @@ def test_a_wheel_that_pip_does_not_find(own_cache: Path) -> None:
 
 def test_packages_that_break_torch_for_cpus_are_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     versions = {"torch": "2.13.0+cpu", "torchvision": "0.28.0", "torchaudio": "2.11.0+cpu"}
-    monkeypatch.setattr(hardware, "_version", versions.get)
+    monkeypatch.setattr(hardware, "installed_version", versions.get)
     assert (hardware.misfit_packages() or "").endswith("run pip uninstall -y torchvision")
     versions["torch"] = "2.13.0"
     assert hardware.misfit_packages() is None

@@ -106,6 +106,12 @@ def test_bad_input_is_named(tmp_path: Path, files: dict[str, str], message: str)
     assert "\n" not in str(error.value)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").mkdir()
+    with pytest.raises(DataError, match=r"items.jsonl cannot be read: Is a directory"):
+        read_folder(tmp_path)
+
+
 def test_a_wrong_encoding_is_named_by_its_line(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_bytes(b'{"item_id": "1", "title": "x"}\n{"item_id": "2", "title": "\xe9t\xe9"}\n')
     with pytest.raises(DataError, match="line 2: not UTF-8"):

@@ -44,7 +44,19 @@ def test_a_missing_file_leaves_nothing(source: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_broken_row_is_named(source: Path, tmp_path: Path) -> None:
-    (source / "ml-100k.user").write_text(_FILES["user"] + "8\t30\n")
-    with pytest.raises(DataError, match="line 3: 2 columns, expected 5"):
+@pytest.mark.parametrize(
+    ("suffix", "row", "message"),
+    [
+        ("user", "8\t30", "line 3: 2 columns, expected 5"),
+        ("user", "8\tyoung\tM\twriter\t1", r"ml-100k.user, line 3: not MovieLens 100K: '8 \| young"),
+        ("user", "8\t30\tX\twriter\t1", "line 3: not MovieLens 100K"),
+        ("item", "\tHeat\t1995\tCrime", "line 4: not MovieLens 100K"),
+        ("inter", "7\t1\tfour\t881250949", "line 3: not MovieLens 100K"),
+        ("inter", "7\t1\t4\t1e30", "line 3: not MovieLens 100K"),
+    ],
+)
+def test_a_broken_row_is_named(source: Path, tmp_path: Path, suffix: str, row: str, message: str) -> None:
+    (source / f"ml-100k.{suffix}").write_text(_FILES[suffix] + row + "\n")
+    with pytest.raises(DataError, match=message):
         import_movielens_100k(source, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
