@@ -1,9 +1,10 @@
-"""`python -m eval bench | ranks | audit`: what the strategies cost, how well they rank, whether answers are sound."""
+"""`python -m eval bench | ranks | audit | retrieval`: speed and quality of each stage, soundness of answers."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +12,17 @@ import typer
 
 from eval.audit import read_answers, summary
 from eval.bench import compare, device
+from eval.cold import compare as compare_cold
 from eval.ranks import compare as compare_ranks
-from genrec.engine import cache_folder
+from eval.retrieval import measure
+from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import GenrecError
+from genrec.parts import build_retriever
 from genrec.prompting import pack_folder
 from genrec.recommender import Recommender
-from genrec.store import read_folder
+from genrec.store import Store, read_folder
 from genrec.terminal import terminal
+from retrieval import Event, Retriever
 
 app = typer.Typer(help="Measures genrec.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -67,6 +72,63 @@ def ranks(
         screen.line(f"{result['data']}: {sizes}; model {result['model']}; NDCG x 100")
         screen.line()
         screen.table(result["rows"])
+
+
+@app.command(epilog="Example: python -m eval retrieval --data films --tables")
+def retrieval(
+    data: Annotated[Path, typer.Option("--data", help="A data folder with sequences.tsv or events.")],
+    tables: Annotated[bool, typer.Option("--tables", help="Also each signal's and each policy's part.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Fit the retriever to validation items and rank the whole catalogue for every user's last item."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        store = read_folder(data)
+        result = measure(store, _builder(store, screen.status), screen.status, tables=tables)
+        screen.status("")
+        if as_json:
+            screen.json({"data": data.name, **result})
+            return
+        screen.line(f"{data.name}: {result['users']} users, {result['items']} items, all ranked, met ones masked")
+        screen.line()
+        screen.table([{"metric": name, "value": value} for name, value in result["metrics"].items()])
+        screen.line(f"standard error of ndcg@10: {result['standard_error']}")
+        for table in ("signals", "policies"):
+            if table in result:
+                screen.line()
+                screen.table(result[table])
+        screen.line()
+        for name in ("validation", "weights", "seconds"):
+            screen.line(f"{name}: " + ", ".join(f"{key} {value:g}" for key, value in result[name].items()))
+
+
+@app.command(epilog="Example: python -m eval cold --data films")
+def cold(
+    data: Annotated[Path, typer.Option("--data", help="A data folder with users' attributes and events.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Rank for users of whom only attributes are known, and with somebody else's attributes as a control."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        store = read_folder(data)
+        result = compare_cold(store, _builder(store, screen.status), screen.status)
+        screen.status("")
+        if as_json:
+            screen.json({"data": data.name, **result})
+            return
+        screen.line(
+            f"{data.name}: {result['users']} users, the history of each hidden; NDCG@10 of first take, of all takes"
+        )
+        screen.line()
+        screen.table(result["rows"])
+
+
+def _builder(store: Store, status: Callable[[str], None]) -> Callable[[Sequence[Event]], Retriever]:
+    """Makes retrievers of the same items and users with other events."""
+
+    def build(events: Sequence[Event]) -> Retriever:
+        users = [store.user(user_id) for user_id in store.user_ids]
+        return build_retriever(Store(store.items, users, events), DEFAULT_ENCODER, status)
+
+    return build
 
 
 @app.command(epilog="Example: python -m eval audit --data films answers.jsonl")

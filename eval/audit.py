@@ -15,7 +15,7 @@ from genrec.ranking import LABELS
 from genrec.store import Store
 from genrec.types import Recommendation
 
-_ITEM_FIELDS = frozenset({"title", "popularity"})
+_ITEM_FIELDS = frozenset({"title", "popularity", "recent"})
 
 
 def read_answers(path: Path) -> Iterator[Recommendation]:

@@ -21,7 +21,7 @@ from genrec.ranking import assign_labels, rank_by_labels
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.store import Store, folder_pack, read_folder
 from retrieval import Candidate, Event, Query
-from retrieval.signals import strength
+from retrieval.cues import strength
 
 _CANDIDATES = 20
 _CUTOFF = 10

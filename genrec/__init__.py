@@ -21,12 +21,13 @@ from genrec.errors import (
 from genrec.recommender import Recommender
 from genrec.store import Store, import_movielens_100k, read_folder, write_folder
 from genrec.types import Evidence, RankedItem, Reason, Recommendation, Trace
-from retrieval import Candidate, Context, Event, Item, User
+from retrieval import Between, Candidate, Context, Event, Filter, Item, Policy, User, Weights
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AnswerError",
+    "Between",
     "Candidate",
     "Config",
     "Context",
@@ -35,10 +36,12 @@ __all__ = [
     "EngineTimeout",
     "Event",
     "Evidence",
+    "Filter",
     "GenrecError",
     "Item",
     "ModelError",
     "NotFound",
+    "Policy",
     "PromptError",
     "RankedItem",
     "Reason",
@@ -47,6 +50,7 @@ __all__ = [
     "Store",
     "Trace",
     "User",
+    "Weights",
     "import_movielens_100k",
     "read_folder",
     "write_folder",

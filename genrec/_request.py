@@ -28,12 +28,13 @@ from genrec.types import (
     Reason,
     Recommendation,
     Rejection,
+    Source,
     Timings,
     Trace,
     TracedCandidate,
     Usage,
 )
-from retrieval import Candidate, Context, Item, Query, Retriever
+from retrieval import Candidate, Context, Filter, Item, Query, Retriever
 
 _UNMEASURED_WEIGHT = 0.5
 _CHAT_TEMPLATE_TOKENS = 200
@@ -50,6 +51,7 @@ class Ask:
     n: int
     context: Context
     instruction: str
+    filter: Filter
 
 
 class Request:
@@ -90,8 +92,11 @@ class Request:
 
     async def retrieve(self) -> None:
         """Candidates, each behind a label."""
-        config, n = self._config, self._ask.n
-        query = Query(self._user, self._history, self._ask.context, self._ask.instruction)
+        config, ask, n = self._config, self._ask, self._ask.n
+        policy = config.policy.model_copy(update={"seed": self._seed})
+        query = Query(
+            self._user, self._history, ask.context, ask.instruction, ask.filter, policy, now=_with_zone(self._now)
+        )
         # A list that cannot change the order is asked only about what will be shown.
         fixed = self._weight == 0 and config.strategy == "json"
         found = await asyncio.to_thread(self._retriever.retrieve, query, n if fixed else max(config.candidates, n))
@@ -131,7 +136,7 @@ class Request:
                 self._fall_back("rank", error)
         weight = self._weight if self._ranking else 0.0
         scores = self._ranking.scores if self._ranking else {}
-        self._shown = fuse(self._labelled, scores, weight)[: self._ask.n]
+        self._shown = _keep_places(fuse(self._labelled, scores, weight), self._ask.n)
         world = self._world()
         self._cited = {s.candidate.item.item_id: pick_evidence(s.candidate, world) for s in self._shown}
 
@@ -267,7 +272,7 @@ class Request:
             context=self._ask.context,
             instruction=self._ask.instruction,
             title=lambda item_id: self._store.item(item_id).title,
-            takers=lambda item_id: self._retriever.popularity.users[item_id],
+            takers=lambda item_id: self._retriever.knowledge.takers(item_id),
             now=self._now,
         )
 
@@ -287,7 +292,7 @@ class Request:
             rank=place,
             score=scored.score,
             score_kind="fused" if by_model else "retrieval",
-            source="llm" if by_model else _retrieval_source(scored.candidate),
+            source=_source(scored.candidate, by_model=by_model),
             reason=self._reasons.get(item.item_id),
             evidence=tuple(part.evidence for part in self._cited[item.item_id]),
         )
@@ -315,5 +320,17 @@ class Request:
         )
 
 
-def _retrieval_source(candidate: Candidate) -> Literal["retrieval", "popular"]:
-    return "retrieval" if any(part.kind != "item" for part in candidate.contributions) else "popular"
+def _keep_places(ranked: Sequence[Scored], n: int) -> list[Scored]:
+    """The n best, of which the last places belong to what retrieval wants to be tried."""
+    explored = [scored for scored in ranked if scored.candidate.source == "explore"][:n]
+    others = [scored for scored in ranked if scored.candidate.source != "explore"]
+    return [*others[: n - len(explored)], *explored]
+
+
+def _source(candidate: Candidate, *, by_model: bool) -> Source:
+    """The stage that gave an item its place: what is tried out has it whatever the model says."""
+    return "llm" if by_model and candidate.source != "explore" else candidate.source
+
+
+def _with_zone(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.types import Strategy
+from retrieval import Policy
 
 
 class Config(BaseModel):
@@ -14,6 +15,7 @@ class Config(BaseModel):
 
     `model_weight` is the share of the model in the fused score, from 0 (the retriever's order) to 1. None
     takes the weight measured for the model that runs, or 0.5 with a warning where nothing was measured.
+    `policy` says what becomes of scores: seen items, diversity, popularity, exploration.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -23,6 +25,7 @@ class Config(BaseModel):
     history: int = Field(default=10, ge=0)
     model_weight: float | None = Field(default=None, ge=0, le=1)
     explain: bool = True
+    policy: Policy = Policy()
     on_failure: Literal["fallback", "raise"] = "fallback"
     deadline_s: float = Field(default=60, gt=0)
     seed: int = 0

@@ -12,7 +12,7 @@ from datetime import datetime
 from genrec.grounding import Facts, check, first_sentence
 from genrec.prompting import clean, days_ago, item_data
 from genrec.types import Evidence, Reason
-from retrieval.signals import strength
+from retrieval.cues import strength
 from retrieval.types import Candidate, Context, Contribution, Event, Item, User, plain
 
 _MOST_EVIDENCE = 2
@@ -63,8 +63,9 @@ def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
     What the user did, said and is comes before what others did.
     """
     liked = {event.ref for event in world.events if strength(event) > 0}
-    citable = (c for c in candidate.contributions if c.value > 0 and (c.kind != "event" or c.ref in liked))
-    positive = sorted(citable, key=lambda c: -c.value)
+    parts = by_cause(candidate.contributions)
+    citable = (part for part in parts if part.value > 0 and (part.kind != "event" or part.ref in liked))
+    positive = sorted(citable, key=lambda part: -part.value)
     personal = [c for c in positive if c.kind != "item"]
     strong = [c for c in personal if c.value >= _WEAKEST * personal[0].value]
     by_title: dict[str, Cited] = {}
@@ -75,6 +76,16 @@ def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
     title = clean(candidate.item.title, _LONGEST_NAME)
     unknown = Evidence(type="item", ref="title", text=f"{title} is in the catalogue", weight=0.0)
     return tuple(by_title.values())[:_MOST_EVIDENCE] or (Cited(unknown, title),)
+
+
+def by_cause(contributions: Sequence[Contribution]) -> list[Contribution]:
+    """The parts of a score with what all signals say because of one thing added up."""
+    found: dict[tuple[str, str], Contribution] = {}
+    for part in contributions:
+        key = (part.kind, part.ref)
+        value = part.value + (found[key].value if key in found else 0.0)
+        found[key] = part.model_copy(update={"value": value})
+    return list(found.values())
 
 
 def _cite(part: Contribution, item: Item, world: World) -> Cited:
@@ -97,6 +108,24 @@ def _cite(part: Contribution, item: Item, world: World) -> Cited:
             takers = world.takers(item.item_id)
             text = about = f"{takers} {'person' if takers == 1 else 'people'} chose it"
     return Cited(Evidence(type=part.kind, ref=part.ref, text=text, weight=round(part.value, 6)), about)
+
+
+_GOES_WITH = {
+    "semantic": "the text means much the same",
+    "lexical": "the titles share words",
+    "category": "they are in the same categories",
+    "together": "the same people took both",
+    "after": "people took it soon after",
+    "popularity": "many people took it",
+    "recent": "many people took it lately",
+}
+
+
+def goes_with(candidate: Candidate) -> list[str]:
+    """Why an item is similar to another, in words: the strongest parts of its score, strongest first."""
+    positive = sorted((part for part in candidate.contributions if part.value > 0), key=lambda part: -part.value)
+    strong = [part for part in positive if part.value >= _WEAKEST * positive[0].value][:_MOST_EVIDENCE]
+    return [_GOES_WITH[part.signal] for part in strong]
 
 
 def _did(event: Event, title: str, now: datetime) -> str:

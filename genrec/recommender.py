@@ -6,20 +6,20 @@ deadline and when the model fails, stands in `_request.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Self
 
 from genrec import runner
-from genrec._parts import build_retriever, start_engine
 from genrec._request import Ask, Request
 from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER, Engine
+from genrec.parts import build_retriever, start_engine
 from genrec.prompting import Pack, load_pack
 from genrec.ranking import LABELS
-from genrec.store import Store, folder_pack, read_folder
+from genrec.store import Store, folder_pack, folder_weights, read_folder
 from genrec.types import Recommendation
-from retrieval import Candidate, Context, Encoder, Retriever
+from retrieval import Candidate, Context, Encoder, Event, Filter, Item, Retriever, User, Weights
 
 DEFAULT_PACK = "general"
 
@@ -65,11 +65,14 @@ class Recommender:
             encoder: the same for the sentence encoder, or an object with the protocol `Encoder`.
             status: called with a line whenever something that takes time begins.
 
+        Weights that `genrec fit` wrote into the folder are used.
+
         Raises:
             DataError, PromptError, ModelError, EngineError: with what is wrong and the cure.
         """
         return cls.from_store(
             read_folder(Path(folder)),
+            weights=folder_weights(Path(folder)),
             pack=pack or folder_pack(Path(folder)) or DEFAULT_PACK,
             engine=engine,
             model=model,
@@ -87,19 +90,26 @@ class Recommender:
         engine: str | Engine | None = None,
         model: str | None = None,
         encoder: str | Encoder = DEFAULT_ENCODER,
+        weights: Weights | None = None,
         config: Config | None = None,
         status: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """The same for items, users and events that are in memory: `Store(items, users, events)`."""
         loaded = load_pack(pack)
-        retriever = build_retriever(store, encoder, status)
+        retriever = build_retriever(store, encoder, status, weights)
         if engine is None or isinstance(engine, str):
             started = runner.run(start_engine(engine, model, status))
             return cls(store, retriever, loaded, started, config, owns_engine=True)
         return cls(store, retriever, loaded, engine, config)
 
     def recommend(
-        self, user_id: str, n: int = 5, *, context: Context | None = None, instruction: str = ""
+        self,
+        user_id: str,
+        n: int = 5,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
     ) -> Recommendation:
         """The n best items for a user, with reasons; 1 ≤ n ≤ 26.
 
@@ -107,26 +117,56 @@ class Recommender:
             ValueError: n. NotFound: an unknown user. PromptError: a template fails on this request.
             EngineError, AnswerError: the model failed and the configuration says `on_failure="raise"`.
         """
-        return runner.run(self._last(_ask(user_id, n, context, instruction)))
+        return runner.run(self._last(_ask(user_id, n, context, instruction, filter)))
 
     async def arecommend(
-        self, user_id: str, n: int = 5, *, context: Context | None = None, instruction: str = ""
+        self,
+        user_id: str,
+        n: int = 5,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
     ) -> Recommendation:
         """The same, to await. Cancelling it frees the model's time at once."""
-        return await runner.wait(self._last(_ask(user_id, n, context, instruction)))
+        return await runner.wait(self._last(_ask(user_id, n, context, instruction, filter)))
 
     def stream(
-        self, user_id: str, n: int = 5, *, context: Context | None = None, instruction: str = ""
+        self,
+        user_id: str,
+        n: int = 5,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
     ) -> Iterator[Recommendation]:
         """The ranked items at once, without reasons; again each time a reason is ready; last, the answer.
 
         Items never change their place from one state to the next.
         """
-        return runner.iterate(self._states(_ask(user_id, n, context, instruction)))
+        return runner.iterate(self._states(_ask(user_id, n, context, instruction, filter)))
 
-    def similar(self, item_id: str, n: int = 5) -> list[Candidate]:
-        """The n items nearest in meaning. Raises NotFound for an unknown item."""
-        return self.retriever.similar(self.store.item(item_id).item_id, n)
+    def similar(self, item_id: str, n: int = 5, *, filter: Filter | None = None) -> list[Candidate]:
+        """The n items that go best with one item, each with what speaks for it. Raises NotFound for an unknown item."""
+        return self.retriever.similar(self.store.item(item_id).item_id, n, filter)
+
+    def add_items(self, items: Iterable[Item]) -> None:
+        """Add items, or replace those with the same ids: they can be recommended when this returns."""
+        items = list(items)
+        self.store.add_items(items)
+        self.retriever.knowledge.add_items(items)
+
+    def add_users(self, users: Iterable[User]) -> None:
+        """Add users, or replace those with the same ids."""
+        users = list(users)
+        self.store.add_users(users)
+        self.retriever.knowledge.add_users(users)
+
+    def add_events(self, events: Iterable[Event]) -> None:
+        """Add events: they count in the next request. All or, with DataError for an unknown item, none of them."""
+        events = list(events)
+        self.store.add_events(events)
+        self.retriever.knowledge.add_events(events)
 
     def close(self) -> None:
         """Stop the language model, unless it was given as an object: that one is its owner's to close."""
@@ -159,7 +199,7 @@ class Recommender:
         return answer
 
 
-def _ask(user_id: str, n: int, context: Context | None, instruction: str) -> Ask:
+def _ask(user_id: str, n: int, context: Context | None, instruction: str, filter_: Filter | None) -> Ask:
     if not 1 <= n <= len(LABELS):
         raise ValueError(f"n is {n}: ask for 1 to {len(LABELS)} items")
-    return Ask(user_id, n, context or Context(), instruction)
+    return Ask(user_id, n, context or Context(), instruction, filter_ or Filter())

@@ -1,124 +1,173 @@
-"""The one page of retrieval: user, history, context, instruction → candidates that know what chose them."""
+"""The one page of retrieval: cues → signals → candidates of each → one score → filter, diversity, exploration.
+
+Every candidate knows what chose it: its contributions, one for each signal and cue, sum to its score.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Self
 
+import numpy as np
+
+from retrieval.behaviour import Values
 from retrieval.cache import Progress, VectorCache
+from retrieval.choice import Policy, diverse, seen, untried
+from retrieval.cues import Cue, attribute_cues, context_cues, event_cues, instruction_cues
 from retrieval.encoder import Encoder
-from retrieval.index import ExactIndex, Index
-from retrieval.signals import Part, Popularity, Weights, event_weights, semantic, user_vector
-from retrieval.types import Candidate, Context, Contribution, ContributionKind, Event, Item, User, plain
+from retrieval.features import Features, NamedReadings, contributions, measure, pool
+from retrieval.filters import Filter
+from retrieval.index import Mask, Rows
+from retrieval.index.exact import nearest
+from retrieval.knowledge import Knowledge
+from retrieval.types import Candidate, CandidateSource, Context, Contribution, Event, Item, User
+from retrieval.weights import Weights
 
 _POOL = 200
 """How many items each signal may nominate before the scores are added up."""
-_RECENT = 30
-"""How many events speak for a user; older ones would weigh less than a hundredth of the newest."""
+_OF_OTHERS = {"popularity", "recent"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """What retrieval knows about one request. `history` is oldest first."""
+    """What retrieval knows about one request.
+
+    `history` is oldest first; `filter` and `policy` say what may come; `now` is when it is asked.
+    """
 
     user: User
     history: Sequence[Event] = ()
     context: Context = field(default_factory=Context)
     instruction: str = ""
+    filter: Filter = field(default_factory=Filter)
+    policy: Policy = field(default_factory=Policy)
+    now: datetime | None = None
 
 
 class Retriever:
-    """Signals → one score → candidates."""
+    """Finds candidates for a request in what is known."""
 
-    def __init__(
-        self,
-        items: Sequence[Item],
-        index: Index,
-        encoder: Encoder,
-        popularity: Popularity,
-        weights: Weights | None = None,
-    ) -> None:
-        self._items = {item.item_id: item for item in items}
-        self._index = index
-        self.encoder = encoder
-        self.popularity = popularity
+    def __init__(self, knowledge: Knowledge, weights: Weights | None = None) -> None:
+        self.knowledge = knowledge
         self.weights = weights or Weights()
 
     @classmethod
     def build(
         cls,
-        items: Sequence[Item],
+        items: Iterable[Item],
         events: Iterable[Event],
         encoder: Encoder,
         cache: VectorCache,
         *,
+        users: Iterable[User] = (),
+        weights: Weights | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Encode the items (only those that are not in the cache) and count the events."""
-        vectors = cache.encode(encoder, [item.text() for item in items], progress)
-        return cls(items, ExactIndex([item.item_id for item in items], vectors), encoder, Popularity(events))
+        knowledge = Knowledge(encoder, cache)
+        knowledge.add_items(items, progress)
+        knowledge.add_users(users)
+        knowledge.add_events(events)
+        return cls(knowledge, weights)
 
     def retrieve(self, query: Query, k: int) -> list[Candidate]:
-        """The k best items that the user has not seen, best first; fewer where the catalogue is smaller."""
-        seen = {event.item_id for event in query.history}
-        parts = self._parts(query)
-        pool = self._nominate(parts, max(k, _POOL), seen)
-        by_meaning = semantic(parts, self._index.vectors(pool))
-        candidates = [self._candidate(item_id, meaning) for item_id, meaning in zip(pool, by_meaning, strict=True)]
-        return sorted(candidates, key=lambda candidate: -candidate.score)[:k]
+        """The k best items that the query allows, best first; all of them where fewer are allowed.
+
+        The last `policy.explore` of them are items that few have taken, drawn by the policy's seed.
+        """
+        policy, allowed, readings = query.policy, self.allowed(query), self._read(self._cues(query))
+        explored = min(policy.explore, k)
+        best = self._best(readings, k - explored, allowed, policy)
+        chosen = self._candidates(readings, best, policy)
+        if explored:
+            allowed[best] = False
+            counts = self.knowledge.behaviour.every_count(len(allowed))
+            drawn = untried(allowed, counts, k - len(best), policy.seed)
+            chosen += self._candidates(readings, drawn, policy, source="explore")
+        return chosen
 
     def score(self, query: Query, item_ids: Sequence[str]) -> list[Candidate]:
         """The given items as candidates of this query, in their given order, seen or not."""
-        by_meaning = semantic(self._parts(query), self._index.vectors(item_ids))
-        return [self._candidate(item_id, meaning) for item_id, meaning in zip(item_ids, by_meaning, strict=True)]
+        rows = self.knowledge.catalogue.rows(item_ids)
+        return self._candidates(self._read(self._cues(query)), rows, query.policy)
 
-    def similar(self, item_id: str, k: int) -> list[Candidate]:
-        """The k items whose text is nearest to this one's. Raises KeyError for an id that is not there."""
-        [vector] = self._index.vectors([item_id])
-        part = Part(kind="item", ref=item_id, weight=1.0, vector=vector)
-        found = self._index.search(vector, k, {item_id})
-        shares = semantic([part], self._index.vectors(found))
+    def similar(self, item_id: str, k: int, filter_: Filter | None = None) -> list[Candidate]:
+        """The k items that go best with this one, and why. Raises KeyError for an id that is not there."""
+        policy, catalogue = Policy(), self.knowledge.catalogue
+        allowed = catalogue.allowed(filter_ or Filter())
+        allowed[catalogue.row(item_id)] = False
+        readings = self._read([Cue("item", item_id, 1.0, item_id=item_id)])
+        return self._candidates(readings, self._best(readings, k, allowed, policy), policy)
+
+    def rank(self, query: Query, k: int) -> Rows:
+        """The rows of the k best items, without exploration and without what chose them: for measuring."""
+        return self._best(self._read(self._cues(query)), k, self.allowed(query), query.policy)
+
+    def features(self, query: Query) -> Features:
+        """What every signal, weighted or not, makes of the items that any of them puts forward: for fitting."""
+        cues = self._cues(query)
+        readings = [(signal.name, signal.read(cues)) for signal in self.knowledge.signals]
+        return measure(readings, pool(readings, _POOL, self.allowed(query)))
+
+    def order(self, found: Features, k: int, policy: Policy) -> Rows:
+        """The rows of the k best items of a pool."""
+        scores = self._weights_of(found.signals, policy) @ found.matrix
+        if not policy.diversity:
+            return found.rows[nearest(scores, k)]
+        top = nearest(scores, _POOL)
+        vectors = self.knowledge.index.vectors(found.rows[top])
+        return found.rows[top[diverse(scores[top], vectors, k, policy.diversity)]]
+
+    def allowed(self, query: Query) -> Mask:
+        """The items that the filter lets through and the policy does not rule out as seen."""
+        catalogue = self.knowledge.catalogue
+        mask = catalogue.allowed(query.filter)
+        met = seen(query.history, query.policy.repeat_after_days, query.now)
+        mask[catalogue.rows(item_id for item_id in met if item_id in catalogue)] = False
+        return mask
+
+    def _cues(self, query: Query) -> list[Cue]:
+        history = [event for event in query.history if event.item_id in self.knowledge.catalogue]
         return [
-            Candidate(item=self._items[other], score=sum(c.value for c in share), contributions=tuple(share))
-            for other, share in zip(found, shares, strict=True)
+            *event_cues(history, self.weights),
+            *attribute_cues(query.user.attributes),
+            *context_cues(query.context),
+            *instruction_cues(query.instruction),
         ]
 
-    def _parts(self, query: Query) -> list[Part]:
-        """Everything known that has a meaning, as weighted vectors."""
-        events = [event for event in query.history if event.item_id in self._items][-_RECENT:]
-        weights = event_weights(events, self.weights)
-        vectors = self._index.vectors([event.item_id for event in events])
-        parts = [
-            Part("event", event.ref, weight, vector)
-            for event, weight, vector in zip(events, weights, vectors, strict=True)
+    def _read(self, cues: Sequence[Cue]) -> NamedReadings:
+        """What the signals that count make of a request."""
+        weights = self.weights.model_dump()
+        signals = (signal for signal in self.knowledge.signals if weights[signal.name] or signal.name == "popularity")
+        return [(signal.name, signal.read(cues)) for signal in signals]
+
+    def _best(self, readings: NamedReadings, k: int, allowed: Mask, policy: Policy) -> Rows:
+        return self.order(measure(readings, pool(readings, max(k, _POOL), allowed)), k, policy)
+
+    def _candidates(
+        self, readings: NamedReadings, rows: Rows, policy: Policy, *, source: CandidateSource | None = None
+    ) -> list[Candidate]:
+        """Items with everything that speaks for or against them."""
+        weights = self._weights_of([name for name, _ in readings], policy)
+        parts = contributions(readings, weights, rows)
+        return [
+            Candidate(
+                item=self.knowledge.catalogue.item(row),
+                score=sum(part.value for part in why),
+                contributions=why,
+                source=source or _source(why),
+            )
+            for row, why in zip(rows.tolist(), parts, strict=True)
         ]
-        attributes = {name: f"{name}: {plain(value)}" for name, value in query.user.attributes.items()}
-        context = {name: f"{name}: {value}" for name, value in query.context.fields().items()}
-        parts += self._texts("attribute", attributes, self.weights.attributes)
-        parts += self._texts("context", context, self.weights.context)
-        if query.instruction:
-            parts += self._texts("instruction", {"instruction": query.instruction}, self.weights.instruction)
-        return parts
 
-    def _texts(self, kind: ContributionKind, texts: dict[str, str], weight: float) -> list[Part]:
-        if not texts:
-            return []
-        vectors = self.encoder.encode(list(texts.values()))
-        share = weight / len(texts)
-        return [Part(kind, ref, share, vector) for ref, vector in zip(texts, vectors, strict=True)]
+    def _weights_of(self, signals: Sequence[str], policy: Policy) -> Values:
+        weights = self.weights.model_dump()
+        weights["popularity"] -= policy.popularity_discount
+        return np.array([weights[name] for name in signals], np.float64)
 
-    def _nominate(self, parts: Sequence[Part], k: int, seen: set[str]) -> list[str]:
-        near = self._index.search(user_vector(parts), k, seen) if parts else []
-        popular = [item_id for item_id in self.popularity.top(k, seen) if item_id in self._items]
-        pool = list(dict.fromkeys([*near, *popular]))
-        # Nothing known and nothing taken yet: the catalogue's own order is all there is.
-        return pool or [item_id for item_id in self._items if item_id not in seen][:k]
 
-    def _candidate(self, item_id: str, meaning: Sequence[Contribution]) -> Candidate:
-        taken = self.weights.popularity * self.popularity.of(item_id)
-        popular = Contribution(signal="popularity", kind="item", ref="popularity", value=taken)
-        contributions = (*meaning, popular)
-        return Candidate(
-            item=self._items[item_id], score=sum(c.value for c in contributions), contributions=contributions
-        )
+def _source(parts: Sequence[Contribution]) -> CandidateSource:
+    """An item that nothing about this user speaks for is there because others took it."""
+    return "retrieval" if any(part.kind != "item" or part.signal not in _OF_OTHERS for part in parts) else "popular"

@@ -1,125 +1,225 @@
-"""The named parts of a retrieval score. Each says what it adds to an item's score, and because of what."""
+"""The named parts of a retrieval score. Each says what it adds to an item's score, and because of what.
+
+A request is read into cues. A signal answers, for each cue it understands, how strongly that cue speaks for an
+item: its affinity. The score of an item is
+
+    score(i) = Σ_signal weight(signal) · Σ_cue weight(cue) · affinity(signal, cue, i)
+
+so every part of a score is known by its signal and its cue, and the parts sum to the score.
+"""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
+from scipy import sparse
 
-from retrieval.encoder import Vectors
-from retrieval.types import Contribution, ContributionKind, Event
-
-EVENT_WEIGHTS = {
-    "view": 0.4,
-    "click": 0.5,
-    "play": 0.6,
-    "favorite": 1.0,
-    "cart": 0.9,
-    "purchase": 1.0,
-    "rate": 1.0,
-    "dismiss": -0.6,
-}
-"""How much an event of each type says about taste; another word counts as `OTHER_EVENT_WEIGHT`."""
-OTHER_EVENT_WEIGHT = 0.5
+from retrieval.behaviour import Behaviour, CrossCounts, Sparse, Values
+from retrieval.catalogue import Catalogue
+from retrieval.cues import Cue
+from retrieval.encoder import Encoder
+from retrieval.index import Index, Vector
+from retrieval.lexical import LexicalIndex
+from retrieval.readings import Everyone, Lift, Listed, Near, Reading, SameKind
+from retrieval.types import ContributionKind
 
 
-@dataclass(frozen=True)
-class Weights:
-    """How the parts are mixed. Events sum to 1 in absolute value, so the others are relative to them."""
+class Signal(Protocol):
+    """A named way to see what a request and an item have to do with each other."""
 
-    attributes: float = 0.2
-    context: float = 0.1
-    instruction: float = 1.0
-    popularity: float = 0.1
-    step_decay: float = 0.85
-    half_life_days: float = 90.0
+    @property
+    def name(self) -> str:
+        """The name of its weight in `Weights`."""
 
-
-@dataclass(frozen=True)
-class Part:
-    """One thing that speaks for or against items: its weight and its unit vector, shape (d,)."""
-
-    kind: ContributionKind
-    ref: str
-    weight: float
-    vector: npt.NDArray[np.float32]
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        """Look at a request."""
 
 
-def strength(event: Event) -> float:
-    """What an event says about taste, in [-1, 1]. Ratings on a 1 to 5 scale: 3 says nothing, 1 is a no."""
-    if event.type == "rate" and event.value is not None:
-        return max(-1.0, min(1.0, (event.value - 2.5) / 2.5))
-    return EVENT_WEIGHTS.get(event.type, OTHER_EVENT_WEIGHT)
+class Semantic:
+    """max(0, cos(item of the cue, item))^4: texts that mean the same, by the vectors of a sentence encoder.
 
-
-def event_weights(history: Sequence[Event], weights: Weights) -> list[float]:
-    """Strength × recency of each event, scaled so that absolute values sum to 1 (all 0 if nothing counts).
-
-    Recency is `step_decay` per step back in the history times a half-life in days before the newest event;
-    an event without a timestamp has the former only.
+    The power makes a history with several interests near to what is near to one of them, not to their mean: a
+    sharp kernel, as in kernel density estimation.
     """
-    times = [event.timestamp for event in history if event.timestamp]
-    newest = max(times, default=None)
-    raw = []
-    for steps_back, event in enumerate(reversed(history)):
-        recency = weights.step_decay**steps_back
-        if event.timestamp and newest:
-            days = (newest - event.timestamp).total_seconds() / 86_400
-            recency *= 0.5 ** (days / weights.half_life_days)
-        raw.append(strength(event) * recency)
-    total = sum(map(abs, raw))
-    return [weight / total for weight in reversed(raw)] if total else [0.0] * len(history)
+
+    name = "semantic"
+    _SHARPNESS = 4
+
+    def __init__(self, catalogue: Catalogue, index: Index) -> None:
+        self._catalogue, self._index = catalogue, index
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = _with_item(cues)
+        vectors = self._index.vectors(self._catalogue.rows(cue.item_id for cue in mine))
+        return Near(mine, vectors, self._SHARPNESS, self._index)
 
 
-def user_vector(parts: Sequence[Part]) -> npt.NDArray[np.float32]:
-    """The weighted sum of the parts, as a unit vector, shape (d,). Raises ValueError without parts."""
-    if not parts:
-        raise ValueError("a user vector needs at least one part")
-    total = np.sum([part.weight * part.vector for part in parts], axis=0)
-    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-9), dtype=np.float32)
+class Described:
+    """max(0, cos(words of the cue, item)): what somebody is or says, near to the text of an item."""
+
+    _KEPT_TEXTS = 4096
+
+    def __init__(self, name: str, kinds: set[ContributionKind], index: Index, encoder: Encoder) -> None:
+        self.name = name
+        self._kinds, self._index = kinds, index
+        self._vector: Callable[[str], Vector] = lru_cache(self._KEPT_TEXTS)(lambda text: encoder.encode([text])[0])
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = [cue for cue in cues if cue.kind in self._kinds]
+        vectors = np.array([self._vector(cue.text) for cue in mine], np.float32)
+        return Near(mine, vectors, 1, self._index)
 
 
-def semantic(parts: Sequence[Part], items: Vectors) -> list[list[Contribution]]:
-    """Cosine between the user vector and each item, split into what each part adds; items: (n, d).
+class Lexical:
+    """BM25(title of the cue's item, title of the item) over the best possible: titles that share rare words."""
 
-    cos(u, i) = Σ_p w_p (v_p · i) / ‖Σ_p w_p v_p‖, so the parts sum to the cosine.
-    """
-    if not parts:
-        return [[] for _ in items]
-    matrix = np.stack([part.vector for part in parts])
-    weights = np.array([part.weight for part in parts])
-    norm = max(float(np.linalg.norm(weights @ matrix)), 1e-9)
-    shares = (items @ matrix.T) * weights / norm
-    return [
-        [
-            Contribution(signal="semantic", kind=part.kind, ref=part.ref, value=float(value))
-            for part, value in zip(parts, row, strict=True)
-            if part.weight
+    name = "lexical"
+
+    def __init__(self, catalogue: Catalogue, titles: LexicalIndex) -> None:
+        self._catalogue, self._titles = catalogue, titles
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = _with_item(cues)
+        rows = [self._catalogue.row(cue.item_id) for cue in mine]
+        return Listed(mine, [self._titles.like(row, self._catalogue.item(row).title) for row in rows])
+
+
+class InstructionWords:
+    """BM25(what the user says, whole text of the item) over the best match: the very words."""
+
+    name = "instruction_words"
+
+    def __init__(self, texts: LexicalIndex) -> None:
+        self._texts = texts
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = [cue for cue in cues if cue.kind == "instruction"]
+        return Listed(mine, [self._texts.match(cue.text) for cue in mine])
+
+
+class CategoryAffinity:
+    """Cosine of the categories of two items, each category weighted by log(items / items in it)."""
+
+    name = "category"
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._matrix = sparse.csr_matrix((0, 0))
+
+    def build(self) -> None:
+        """Read the categories of every row again."""
+        items = self._catalogue.items()
+        column: dict[str, int] = {}
+        pairs = [
+            (row, column.setdefault(name, len(column))) for row, item in enumerate(items) for name in {*item.categories}
         ]
-        for row in shares
-    ]
+        rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+        rarity = np.log(len(items) / np.maximum(np.bincount(columns, minlength=len(column)), 1))
+        matrix = sparse.csr_matrix((rarity[columns], (rows, columns)), shape=(len(items), len(column)))
+        norms = np.sqrt(matrix.multiply(matrix).sum(axis=1))
+        self._matrix = sparse.csr_matrix(matrix.multiply(1 / np.maximum(norms, 1e-9)))
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = _with_item(cues)
+        return SameKind(mine, self._catalogue.rows(cue.item_id for cue in mine), self._matrix)
+
+
+class Together:
+    """Co-occurrence: Σ_u 1 / log(1 + |u|) over the users u who took both, over n(cue)^0.5 · n(item)^0.3.
+
+    A cosine over users (Sarwar et al., 2001) in which users with many items count less and popular items are
+    held back less than by the square root.
+    """
+
+    name = "together"
+    _OF_ITEM = 0.3
+
+    def __init__(self, catalogue: Catalogue, behaviour: Behaviour) -> None:
+        self._catalogue, self._behaviour = catalogue, behaviour
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = _with_item(cues)
+        return Listed(mine, [self._like(self._catalogue.row(cue.item_id)) for cue in mine])
+
+    def _like(self, row: int) -> Sparse:
+        rows, sums = self._behaviour.together(row, len(self._catalogue))
+        [takers] = self._behaviour.counts(np.array([row]))
+        return rows, sums / (max(1.0, takers) ** 0.5 * self._behaviour.counts(rows) ** self._OF_ITEM)
+
+
+class After:
+    """Transitions: Σ 1 / gap over the users who took the item 1 to 5 places behind the cue's, over √Σ of all.
+
+    A first-order Markov chain with skips (as in Rendle et al., 2010; the root keeps apart what is well known).
+    """
+
+    name = "after"
+
+    def __init__(self, catalogue: Catalogue, behaviour: Behaviour) -> None:
+        self._catalogue, self._behaviour = catalogue, behaviour
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = _with_item(cues)
+        return Listed(mine, [self._like(self._catalogue.row(cue.item_id)) for cue in mine])
+
+    def _like(self, row: int) -> Sparse:
+        rows, sums = self._behaviour.after(row, len(self._catalogue))
+        return rows, sums / max(1.0, float(sums.sum())) ** 0.5
 
 
 class Popularity:
-    """log(1 + users who took the item) / log(1 + the most of any item): in [0, 1].
+    """log(1 + users who took the item) / log(1 + the most of any item): in [0, 1]."""
 
-    A user counts once per item, and only for an event that speaks for it (`strength` > 0).
+    name = "popularity"
+
+    def __init__(self, catalogue: Catalogue, behaviour: Behaviour) -> None:
+        self._catalogue, self._behaviour = catalogue, behaviour
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        del cues  # it speaks for an item whoever asks
+        return Everyone(self.name, _logs(self._behaviour.every_count(len(self._catalogue))))
+
+
+class Recent:
+    """The same of takes that count half for every month before the newest one."""
+
+    name = "recent"
+
+    def __init__(self, catalogue: Catalogue, behaviour: Behaviour) -> None:
+        self._catalogue, self._behaviour = catalogue, behaviour
+
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        del cues
+        return Everyone(self.name, _logs(self._behaviour.every_recent(len(self._catalogue))))
+
+
+class Affinity:
+    """log((n + 10) / (e + 10)): how much more often the item is taken by people with this value, or at this
+    moment, than takes of it in all let expect.
+
+    n are the takes of the item under the value, e = takes under the value · takes of the item / all takes. The
+    constant shrinks what is rare towards 0 (as the gamma-Poisson shrinker of DuMouchel, 1999).
     """
 
-    def __init__(self, events: Iterable[Event]) -> None:
-        taken = {(event.user_id, event.item_id) for event in events if strength(event) > 0}
-        self.users = Counter(item_id for _, item_id in taken)
-        self._scale = math.log1p(max(self.users.values(), default=1))
+    _SHRINK = 10.0
 
-    def of(self, item_id: str) -> float:
-        """The item's popularity; 0 for one that nobody took."""
-        return math.log1p(self.users[item_id]) / self._scale
+    def __init__(self, name: ContributionKind, counts: CrossCounts, behaviour: Behaviour) -> None:
+        self.name = name
+        self._counts, self._behaviour = counts, behaviour
 
-    def top(self, k: int, exclude: set[str]) -> list[str]:
-        """The k most taken items without `exclude`, ties by id."""
-        ranked = sorted(self.users, key=lambda item_id: (-self.users[item_id], item_id))
-        return [item_id for item_id in ranked if item_id not in exclude][:k]
+    def read(self, cues: Sequence[Cue]) -> Reading:
+        mine = [cue for cue in cues if cue.kind == self.name]
+        found = [self._counts.of(cue.field, cue.value) for cue in mine]
+        return Lift(mine, found, self._behaviour, self._SHRINK)
+
+
+def _with_item(cues: Sequence[Cue]) -> list[Cue]:
+    return [cue for cue in cues if cue.item_id]
+
+
+def _logs(counts: Values) -> Values:
+    logs = np.log1p(counts)
+    return np.asarray(logs / max(float(logs.max(initial=0.0)), 1e-9))

@@ -118,6 +118,12 @@ class Event(_Record):
     event_id: Id | None = None
 
     @property
+    def moment(self) -> Context:
+        """Where and when it happened: its context, with the timestamp as the time where that has none."""
+        context = self.context or Context()
+        return context if context.time else context.model_copy(update={"time": self.timestamp})
+
+    @property
     def ref(self) -> str:
         """How evidence points at this event: its id, else what makes it unique for one user."""
         when = self.timestamp.isoformat() if self.timestamp else "-"
@@ -136,12 +142,17 @@ class Contribution(_Record):
     value: float
 
 
+CandidateSource = Literal["retrieval", "popular", "explore"]
+"""Why an item is a candidate: what is known of the request, what others took, or to be tried out."""
+
+
 class Candidate(_Record):
     """An item that retrieval proposes. `score` is the sum of its contributions."""
 
     item: Item
     score: float
     contributions: tuple[Contribution, ...]
+    source: CandidateSource = "retrieval"
 
 
 def plain(value: AttributeValue) -> str:

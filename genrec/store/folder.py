@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from genrec.errors import DataError
 from genrec.store.memory import Store
 from retrieval.types import Event, Item, User
+from retrieval.weights import Weights
 
 _R = TypeVar("_R", bound=BaseModel)
 _FORMATS = ("jsonl", "csv", "parquet")
 _NESTED = {"attributes", "context", "categories"}
+WEIGHTS_FILE = "weights.json"
 _NO_EVENTS: tuple[Event, ...] = ()
 
 
@@ -63,6 +65,34 @@ def folder_pack(folder: Path) -> str | None:
         raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise DataError(f"{path}: {_first(error)}") from error
+
+
+def folder_weights(folder: Path) -> Weights | None:
+    """The weights that `genrec fit` wrote into the folder; None where it did not.
+
+    Raises:
+        DataError: the file is not what `genrec fit` writes.
+    """
+    path = folder / WEIGHTS_FILE
+    if not path.exists():
+        return None
+    try:
+        return Weights.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        cause = _first(error) if isinstance(error, ValidationError) else error.strerror
+        raise DataError(f"{path}: {cause}; `genrec fit` writes it anew") from error
+
+
+def save_weights(folder: Path, weights: Weights) -> Path:
+    """Write the weights into the folder, whole or not at all. Raises DataError where the disk refuses."""
+    path = folder / WEIGHTS_FILE
+    try:
+        draft = path.with_suffix(".draft")
+        _write(draft, [weights.model_dump_json(indent=2)])
+        draft.replace(path)
+    except OSError as error:
+        raise DataError(f"cannot write {str(path)!r}: {error.strerror}") from error
+    return path
 
 
 class _Settings(BaseModel):

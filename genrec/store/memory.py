@@ -69,6 +69,10 @@ class Store:
         """The user's events, oldest first; empty for one without any."""
         return tuple(self._events.get(user_id, ()))
 
+    def add_items(self, items: Iterable[Item]) -> None:
+        """Add items, or replace those with the same ids."""
+        self._items |= _by_id(items, "item_id")
+
     def add_users(self, users: Iterable[User]) -> None:
         """Add users, or replace those with the same ids."""
         self._users |= _by_id(users, "user_id")

@@ -1,4 +1,4 @@
-"""Signals add up, say what they come from, and prefer what the user likes."""
+"""One score that knows its parts; filters, seen items, diversity and exploration on top of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 from genrec.testing import FakeEncoder, tiny_store
-from retrieval import Context, Event, Item, Query, Retriever, User
+from retrieval import Between, Candidate, Context, Event, Filter, Item, Policy, Query, Retriever, User, Weights
 from retrieval.cache import VectorCache
 from retrieval.encoder import Vectors
-from retrieval.index import ExactIndex
-from retrieval.signals import Popularity, Weights, event_weights, strength
 
 _DAY = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -40,15 +38,17 @@ def _bought(item_id: str, days: int = 0, kind: str = "purchase") -> Event:
 
 def test_contributions_sum_to_the_score(retriever: Retriever) -> None:
     query = Query(
-        User(user_id="u", attributes={"age": 30, "city": "Delft", "nothing": None}),
+        User(user_id="u", attributes={"age": 30, "drinks": "tea", "nothing": None}),
         [_bought("green-tea"), _bought("mocha", 1, "dismiss")],
-        Context(place="Delft", device="PC"),
+        Context(place="Delft", device="tea"),
         "something with tea",
     )
+    kinds = set()
     for candidate in retriever.retrieve(query, 6):
-        assert candidate.score == pytest.approx(sum(part.value for part in candidate.contributions), abs=1e-6)
-        kinds = {part.kind for part in candidate.contributions}
-        assert kinds == {"event", "attribute", "context", "instruction", "item"}
+        assert candidate.score == pytest.approx(sum(part.value for part in candidate.contributions), abs=1e-9)
+        kinds |= {part.kind for part in candidate.contributions}
+        assert all(part.signal in Weights.model_fields for part in candidate.contributions)
+    assert kinds == {"event", "attribute", "context", "instruction", "item"}
 
 
 def test_what_is_like_the_history_comes_first_and_seen_items_do_not_come(retriever: Retriever) -> None:
@@ -60,8 +60,9 @@ def test_what_is_like_the_history_comes_first_and_seen_items_do_not_come(retriev
 def test_a_dismissed_item_speaks_against_its_like(retriever: Retriever) -> None:
     query = Query(User(user_id="u"), [_bought("green-tea"), _bought("espresso", 1, "dismiss")])
     candidates = {c.item.item_id: c for c in retriever.retrieve(query, 6)}
-    [part] = [p for p in candidates["mocha"].contributions if p.ref.startswith("dismiss")]
-    assert part.value < 0
+    parts = [part.value for part in candidates["mocha"].contributions if part.ref.startswith("dismiss")]
+    assert parts
+    assert max(parts) < 0
 
 
 def test_the_instruction_leads(retriever: Retriever) -> None:
@@ -79,45 +80,79 @@ def test_a_catalogue_without_events_or_knowledge_is_served_in_its_order(tmp_path
     assert [c.item.item_id for c in retriever.retrieve(Query(User(user_id="u")), 3)] == ["0", "1", "2"]
 
 
-def test_similar_items_without_the_item_itself(retriever: Retriever) -> None:
+def test_similar_items_without_the_item_itself_and_with_what_speaks_for_them(retriever: Retriever) -> None:
     found = retriever.similar("green-tea", 2)
     assert [c.item.item_id for c in found] == ["black-tea", "oolong-tea"]
-    assert found[0].score == pytest.approx(found[0].contributions[0].value)
+    assert {part.ref for part in found[0].contributions if part.signal == "semantic"} == {"green-tea"}
+    assert found[0].score == pytest.approx(sum(part.value for part in found[0].contributions))
 
 
-def test_recent_events_weigh_more_and_absolute_weights_sum_to_one() -> None:
-    weights = event_weights([_bought("a", 0), _bought("b", 10), _bought("c", 20, "dismiss")], Weights())
-    assert weights[0] < weights[1]
-    assert weights[2] < 0
-    assert sum(map(abs, weights)) == pytest.approx(1)
-    assert event_weights([], Weights()) == []
+def test_a_filter_narrower_than_what_signals_put_forward_still_returns_k(tmp_path: Path) -> None:
+    items = [Item(item_id=str(n), title=f"Film {n}", price=n, attributes={"rating": n % 3}) for n in range(1000)]
+    events = [Event(user_id=f"u{n}", item_id=str(n % 7), type="purchase") for n in range(50)]
+    retriever = Retriever.build(items, events, FakeEncoder(), VectorCache(tmp_path / "v.sqlite"))
+    narrow = Filter(where={"price": Between(low=900, high=990), "rating": 1})
+    found = _ids(retriever.retrieve(Query(User(user_id="u1"), [_bought("1")], filter=narrow), 20))
+    assert len(set(found)) == 20
+    assert all(900 <= int(found_id) <= 990 and int(found_id) % 3 == 1 for found_id in found)
 
 
-@pytest.mark.parametrize(("value", "says"), [(5, 1.0), (4, 0.6), (2.5, 0.0), (1, -0.6), (100, 1.0), (-100, -1.0)])
-def test_strength_of_ratings(value: float, says: float) -> None:
-    assert strength(Event(user_id="u", item_id="i", type="rate", value=value)) == pytest.approx(says)
+def test_allow_and_deny(retriever: Retriever) -> None:
+    listed = Filter(allow=frozenset({"mocha", "espresso", "unknown"}), deny=frozenset({"espresso"}))
+    assert _ids(retriever.retrieve(Query(User(user_id="u"), filter=listed), 5)) == ["mocha"]
 
 
-def test_any_other_word_is_an_event_too() -> None:
-    assert strength(Event(user_id="u", item_id="i", type="follow")) > 0
+def test_seen_items_come_again_when_the_policy_says_so(retriever: Retriever) -> None:
+    history, now = [_bought("green-tea", 0), _bought("espresso", 9)], _DAY + timedelta(days=10)
+    for days, back in ((None, set()), (5.0, {"green-tea"}), (0.5, {"green-tea", "espresso"})):
+        query = Query(User(user_id="u"), history, policy=Policy(repeat_after_days=days), now=now)
+        assert {*_ids(retriever.retrieve(query, 6))} & {"green-tea", "espresso"} == back
 
 
-def test_popularity_counts_users_once_and_only_for_it() -> None:
-    events = [
-        Event(user_id="a", item_id="x", type="view"),
-        Event(user_id="a", item_id="x", type="purchase"),
-        Event(user_id="b", item_id="x", type="dismiss"),
-        Event(user_id="b", item_id="y", type="rate", value=1),
-    ]
-    popularity = Popularity(events)
-    assert popularity.users == {"x": 1}
-    assert (popularity.of("x"), popularity.of("y")) == (1.0, 0.0)
+def test_exploration_keeps_its_places_is_marked_and_follows_its_seed(tmp_path: Path) -> None:
+    items = [Item(item_id=str(n), title=f"Film {n}") for n in range(60)]
+    events = [Event(user_id=f"u{n}", item_id=str(n % 30), type="purchase") for n in range(300)]
+    retriever = Retriever.build(items, events, FakeEncoder(), VectorCache(tmp_path / "v.sqlite"))
+
+    def ask(seed: int) -> list[Candidate]:
+        return retriever.retrieve(Query(User(user_id="u"), [_bought("1")], policy=Policy(explore=3, seed=seed)), 10)
+
+    found = ask(1)
+    assert [c.source == "explore" for c in found] == [False] * 7 + [True] * 3
+    assert all(int(c.item.item_id) >= 30 for c in found[7:])
+    assert _ids(ask(1)) == _ids(found) != _ids(ask(2))
+    assert len({*_ids(found)}) == 10
 
 
-def test_ties_go_to_the_earlier_item() -> None:
-    index = ExactIndex(["b", "a", "c"], np.eye(3, dtype=np.float32)[[0, 0, 1]])
-    assert index.search(np.array([1, 0, 0], np.float32), 2, ()) == ["b", "a"]
-    assert index.search(np.array([1, 0, 0], np.float32), 9, {"b"}) == ["a", "c"]
+def test_diversity_avoids_what_is_alike_and_a_discount_what_is_popular(retriever: Retriever) -> None:
+    def kinds(policy: Policy) -> set[str]:
+        query = Query(User(user_id="u"), [_bought("green-tea")], policy=policy)
+        return {c.item.categories[0] for c in retriever.retrieve(query, 2)}
+
+    assert kinds(Policy()) == {"tea"}
+    assert kinds(Policy(diversity=0.9)) == {"tea", "coffee"}
+    discounted = Query(User(user_id="u"), policy=Policy(popularity_discount=1))
+    assert not {"green-tea", "espresso"} & {*_ids(retriever.retrieve(discounted, 4))}
+
+
+def test_what_is_added_counts_at_once_and_what_is_removed_is_gone(retriever: Retriever) -> None:
+    retriever.knowledge.add_items([Item(item_id="white-tea", title="White tea", categories=("tea",))])
+    tea = Query(User(user_id="u"), [_bought("green-tea")])
+    assert "white-tea" in _ids(retriever.retrieve(tea, 3))
+    retriever.knowledge.add_events(
+        [Event(user_id=f"new{n}", item_id=item_id, type="cart") for n in range(9) for item_id in ("green-tea", "mocha")]
+    )
+    best = retriever.retrieve(tea, 1)[0]
+    assert best.item.item_id == "mocha"
+    assert {"together", "after"} <= {part.signal for part in best.contributions if part.kind == "event"}
+    retriever.knowledge.remove_items(["mocha"])
+    assert "mocha" not in _ids(retriever.retrieve(Query(User(user_id="u"), [_bought("mocha")]), 9))
+    with pytest.raises(KeyError):
+        retriever.knowledge.remove_items(["mocha"])
+
+
+def _ids(found: list[Candidate]) -> list[str]:
+    return [candidate.item.item_id for candidate in found]
 
 
 def test_only_new_texts_are_encoded(tmp_path: Path) -> None:

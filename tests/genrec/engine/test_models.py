@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from genrec import ModelError
-from genrec._parts import build_retriever
 from genrec.engine import hardware, is_cached, models, resolve
+from genrec.parts import build_retriever
 from genrec.testing import tiny_store
 
 

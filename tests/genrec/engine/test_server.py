@@ -55,7 +55,11 @@ def _wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 def test_scores_and_reasons_over_http(films: Recommender, url: str) -> None:
     with Recommender.from_store(
-        films.store, pack="movies", engine=url, encoder=films.retriever.encoder, config=Config(model_weight=0.5)
+        films.store,
+        pack="movies",
+        engine=url,
+        encoder=films.retriever.knowledge.encoder,
+        config=Config(model_weight=0.5),
     ) as served:
         here = runner.run(films.engine.score_labels(_ASK, "ABC"))
         there = runner.run(served.engine.score_labels(_ASK, "ABC"))

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Callable
 
 from genrec.engine import Engine, HttpEngine, VllmEngine, cache_folder, default_model, misfit_packages, resolve
-from genrec.errors import ModelError
+from genrec.errors import DataError, ModelError
 from genrec.store import Store
-from retrieval import Encoder, Retriever, SentenceEncoder
+from retrieval import Encoder, Query, Retriever, SentenceEncoder, Weights
 from retrieval.cache import VectorCache
+from retrieval.fit import FEWEST_CASES, Case, Fit, fit, hide_last
 
 Status = Callable[[str], None]
 """Called with a line whenever something that takes time begins."""
 
 
-def build_retriever(store: Store, encoder: str | Encoder, status: Status) -> Retriever:
+def build_retriever(store: Store, encoder: str | Encoder, status: Status, weights: Weights | None = None) -> Retriever:
     """Encode the items of a store, those that are not in the cache yet.
 
     Raises:
@@ -35,8 +36,31 @@ def build_retriever(store: Store, encoder: str | Encoder, status: Status) -> Ret
         store.events,
         encoder,
         VectorCache(cache_folder() / "vectors.sqlite"),
+        users=[store.user(user_id) for user_id in store.user_ids],
+        weights=weights,
         progress=lambda done, of: status(f"encoding items: {done} of {of}"),
     )
+
+
+def fit_weights(store: Store, encoder: str | Encoder, status: Status) -> Fit:
+    """Weights that rank well what each user took last, by a retriever that does not know it.
+
+    Raises:
+        DataError: too few users took anything after a first item.
+    """
+    hidden = {user_id: last for user_id in store.user_ids if (last := hide_last(store.history(user_id)))}
+    if len(hidden) < FEWEST_CASES:
+        raise DataError(
+            f"{len(hidden)} users took something after a first item: fitting needs {FEWEST_CASES}; the defaults stay"
+        )
+    users = [store.user(user_id) for user_id in store.user_ids]
+    known = [e for user in store.user_ids for e in (hidden[user][0] if user in hidden else store.history(user))]
+    retriever = build_retriever(Store(store.items, users, known), encoder, status)
+    cases = [
+        Case(Query(store.user(user_id), history, take.moment), take.item_id)
+        for user_id, (history, take) in hidden.items()
+    ]
+    return fit(retriever, cases, lambda done, of: status(f"fitting weights: {done} of at most {of}"))
 
 
 async def start_engine(engine: str | None, model: str | None, status: Status) -> Engine:
