@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,8 @@ import typer
 from eval.audit import read_answers, summary
 from eval.bench import compare, device
 from eval.cold import compare as compare_cold
+from eval.crash import kill_repeatedly
+from eval.index import compare as compare_indexes
 from eval.ranks import compare as compare_ranks
 from eval.retrieval import measure
 from genrec.engine import DEFAULT_ENCODER, cache_folder
@@ -114,11 +117,38 @@ def cold(
         if as_json:
             screen.json({"data": data.name, **result})
             return
-        screen.line(
-            f"{data.name}: {result['users']} users, the history of each hidden; NDCG@10 of first take, of all takes"
-        )
+        screen.line(f"{data.name}: {result['users']} users, history hidden; NDCG@10 of the first and of all takes")
         screen.line()
         screen.table(result["rows"])
+
+
+@app.command(epilog="Example: python -m eval index --items 1000000")
+def index(
+    items: Annotated[int, typer.Option(min=10_000, help="How many vectors of 384 numbers.")] = 1_000_000,
+    queries: Annotated[int, typer.Option(min=2, help="How many searches for the nearest hundred.")] = 200,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Time the indexes side by side with raw FAISS, at measured recall, with and without a narrow filter."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        result = compare_indexes(items, queries, screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(result)
+            return
+        sizes = f"{result['items']} x {result['dimensions']}, the nearest {result['k']}, {result['queries']} queries"
+        screen.line(f"{device()}; {sizes}")
+        for table in ("build", "search"):
+            screen.line()
+            screen.table(result[table])
+
+
+@app.command(epilog="Example: python -m eval crash --kills 200")
+def crash(
+    kills: Annotated[int, typer.Option(min=1, help="How often the writing process is killed.")] = 200,
+) -> None:
+    """Kill a process in the middle of upserts and swaps of the index; what it said was done must be there."""
+    with tempfile.TemporaryDirectory() as folder:
+        typer.echo(json.dumps(kill_repeatedly(Path(folder), kills)))
 
 
 def _builder(store: Store, status: Callable[[str], None]) -> Callable[[Sequence[Event]], Retriever]:

@@ -11,12 +11,19 @@ from genrec.store import Store
 from retrieval import Encoder, Query, Retriever, SentenceEncoder, Weights
 from retrieval.cache import VectorCache
 from retrieval.fit import FEWEST_CASES, Case, Fit, fit, hide_last
+from retrieval.index import Index
 
 Status = Callable[[str], None]
 """Called with a line whenever something that takes time begins."""
 
 
-def build_retriever(store: Store, encoder: str | Encoder, status: Status, weights: Weights | None = None) -> Retriever:
+def build_retriever(
+    store: Store,
+    encoder: str | Encoder,
+    status: Status,
+    weights: Weights | None = None,
+    index: Index | None = None,
+) -> Retriever:
     """Encode the items of a store, those that are not in the cache yet.
 
     Raises:
@@ -38,6 +45,7 @@ def build_retriever(store: Store, encoder: str | Encoder, status: Status, weight
         VectorCache(cache_folder() / "vectors.sqlite"),
         users=[store.user(user_id) for user_id in store.user_ids],
         weights=weights,
+        index=index,
         progress=lambda done, of: status(f"encoding items: {done} of {of}"),
     )
 

@@ -20,6 +20,7 @@ from genrec.ranking import LABELS
 from genrec.store import Store, folder_pack, folder_weights, read_folder
 from genrec.types import Recommendation
 from retrieval import Candidate, Context, Encoder, Event, Filter, Item, Retriever, User, Weights
+from retrieval.index import Index
 
 DEFAULT_PACK = "general"
 
@@ -53,6 +54,7 @@ class Recommender:
         engine: str | Engine | None = None,
         model: str | None = None,
         encoder: str | Encoder = DEFAULT_ENCODER,
+        index: Index | None = None,
         config: Config | None = None,
         status: Callable[[str], None] = lambda _: None,
     ) -> Self:
@@ -63,6 +65,7 @@ class Recommender:
             engine: URL of a vLLM or OpenAI-compatible server, or an engine; None starts vLLM in this process.
             model: hub id, local folder or `wheel:PACKAGE`; None takes what suits this machine.
             encoder: the same for the sentence encoder, or an object with the protocol `Encoder`.
+            index: where vectors are kept; None keeps them in memory, which serves up to some 200,000 items.
             status: called with a line whenever something that takes time begins.
 
         Weights that `genrec fit` wrote into the folder are used.
@@ -77,6 +80,7 @@ class Recommender:
             engine=engine,
             model=model,
             encoder=encoder,
+            index=index,
             config=config,
             status=status,
         )
@@ -91,12 +95,13 @@ class Recommender:
         model: str | None = None,
         encoder: str | Encoder = DEFAULT_ENCODER,
         weights: Weights | None = None,
+        index: Index | None = None,
         config: Config | None = None,
         status: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """The same for items, users and events that are in memory: `Store(items, users, events)`."""
         loaded = load_pack(pack)
-        retriever = build_retriever(store, encoder, status, weights)
+        retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
             started = runner.run(start_engine(engine, model, status))
             return cls(store, retriever, loaded, started, config, owns_engine=True)

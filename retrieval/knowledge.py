@@ -61,7 +61,8 @@ class Knowledge:
         """
         items = list(items)
         vectors = self._cache.encode(self.encoder, [item.text() for item in items], progress)
-        self.index.upsert(self.catalogue.upsert(items), vectors)
+        fill = self.index.upsert if len(self.index) else self.index.replace
+        fill(self.catalogue.upsert(items), vectors)
         self._read_texts()
 
     def remove_items(self, item_ids: Iterable[str]) -> None:

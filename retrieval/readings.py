@@ -15,7 +15,7 @@ from retrieval.behaviour import Behaviour, Sparse, Values, add_up, look_up
 from retrieval.cues import Cue
 from retrieval.encoder import Vectors
 from retrieval.index import Index, Mask, Rows, Vector
-from retrieval.index.exact import nearest
+from retrieval.index.base import nearest
 
 Affinities = npt.NDArray[np.float64]
 """How strongly each cue speaks for each item, shape (cues, rows); most lie in [0, 1]."""

@@ -19,8 +19,8 @@ from retrieval.cues import Cue, attribute_cues, context_cues, event_cues, instru
 from retrieval.encoder import Encoder
 from retrieval.features import Features, NamedReadings, contributions, measure, pool
 from retrieval.filters import Filter
-from retrieval.index import Mask, Rows
-from retrieval.index.exact import nearest
+from retrieval.index import Index, Mask, Rows
+from retrieval.index.base import nearest
 from retrieval.knowledge import Knowledge
 from retrieval.types import Candidate, CandidateSource, Context, Contribution, Event, Item, User
 from retrieval.weights import Weights
@@ -63,10 +63,14 @@ class Retriever:
         *,
         users: Iterable[User] = (),
         weights: Weights | None = None,
+        index: Index | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Encode the items (only those that are not in the cache) and count the events."""
-        knowledge = Knowledge(encoder, cache)
+        """Encode the items (only those that are not in the cache) and count the events.
+
+        `index` holds the vectors; None keeps them in memory, which serves up to some 200,000 items.
+        """
+        knowledge = Knowledge(encoder, cache, index)
         knowledge.add_items(items, progress)
         knowledge.add_users(users)
         knowledge.add_events(events)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from retrieval.encoder import Vectors
-from retrieval.index.base import Mask, Rows, Vector
+from retrieval.index.base import Mask, Rows, Vector, check_shape, nearest
 
 _NARROW = 0.25
 """Below this share of allowed items their vectors are gathered first; above it, one product over all is cheaper."""
@@ -47,6 +44,12 @@ class ExactIndex:
         self._matrix[rows] = vectors
         self._filled[rows] = True
 
+    def replace(self, rows: Rows, vectors: Vectors) -> None:
+        check_shape(rows, vectors, self._matrix.shape[1] if len(self._matrix) else None)
+        fresh = ExactIndex()
+        fresh.upsert(rows, vectors)
+        self._matrix, self._filled = fresh._matrix, fresh._filled
+
     def delete(self, rows: Rows) -> None:
         self._filled[rows[rows < len(self._filled)]] = False
 
@@ -58,21 +61,3 @@ class ExactIndex:
         matrix[: len(self._matrix)] = self._matrix if len(self._matrix) else 0
         filled[: len(self._filled)] = self._filled
         self._matrix, self._filled = matrix, filled
-
-
-def nearest(scores: npt.NDArray[np.floating[Any]], k: int) -> Rows:
-    """Places of the k highest scores, highest first; ties go to the earlier place, so that answers repeat."""
-    if k < len(scores):
-        bar = np.partition(scores, len(scores) - k)[len(scores) - k]
-        places = np.flatnonzero(scores >= bar)
-    else:
-        places = np.arange(len(scores))
-    return np.asarray(places[np.argsort(-scores[places], kind="stable")][:k], np.int64)
-
-
-def check_shape(rows: Rows, vectors: Vectors, dimensions: int | None) -> None:
-    """Raises ValueError where vectors do not fit the rows or the index."""
-    if vectors.ndim != 2 or len(rows) != len(vectors):
-        raise ValueError(f"{len(rows)} rows for vectors of shape {vectors.shape}: give one vector to each row")
-    if dimensions is not None and len(rows) and vectors.shape[1] != dimensions:
-        raise ValueError(f"vectors have {vectors.shape[1]} dimensions, the index has {dimensions}: rebuild it")
