@@ -87,9 +87,10 @@ def _build(
                 "seconds": round(took, 1),
                 "memory MB": round((_memory() - before) / 1e6),
                 "disk MB": round(disk / 1e6) if name == "lance" else 0,
+                "settings": "",
             }
         )
-    builds[-1]["settings"] = lance.settings
+    builds[-1]["settings"] = str(lance.settings)
     searches: dict[str, Search] = {
         "faiss flat": lambda query, allowed: _faiss(flat, query, allowed),
         "exact": lambda query, allowed: exact.search(query, _K, allowed),

@@ -136,7 +136,7 @@ class Request:
                 self._fall_back("rank", error)
         weight = self._weight if self._ranking else 0.0
         scores = self._ranking.scores if self._ranking else {}
-        self._shown = _keep_places(fuse(self._labelled, scores, weight), self._ask.n)
+        self._shown = self._keep_places(fuse(self._labelled, scores, weight))
         world = self._world()
         self._cited = {s.candidate.item.item_id: pick_evidence(s.candidate, world) for s in self._shown}
 
@@ -265,6 +265,18 @@ class Request:
             raise error
         self._fallback = self._fallback or Fallback(stage=stage, cause=f"{type(error).__name__}: {error}")
 
+    def _keep_places(self, ranked: Sequence[Scored]) -> list[Scored]:
+        """The best and, as the policy wants it, most diverse; the last places are for what is to be tried."""
+        n, diversity = self._ask.n, self._config.policy.diversity
+        explored = [scored for scored in ranked if scored.candidate.source == "explore"][:n]
+        others = [scored for scored in ranked if scored.candidate.source != "explore"]
+        left = n - len(explored)
+        if diversity:
+            ids = [scored.candidate.item.item_id for scored in others]
+            places = self._retriever.diverse(ids, [scored.score for scored in others], left, diversity)
+            return [*(others[place] for place in places), *explored]
+        return [*others[:left], *explored]
+
     def _world(self) -> World:
         return World(
             user=self._user,
@@ -318,13 +330,6 @@ class Request:
             truncated=ranking.truncated,
             rejected_reasons=tuple(self._rejections),
         )
-
-
-def _keep_places(ranked: Sequence[Scored], n: int) -> list[Scored]:
-    """The n best, of which the last places belong to what retrieval wants to be tried."""
-    explored = [scored for scored in ranked if scored.candidate.source == "explore"][:n]
-    others = [scored for scored in ranked if scored.candidate.source != "explore"]
-    return [*others[: n - len(explored)], *explored]
 
 
 def _source(candidate: Candidate, *, by_model: bool) -> Source:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-import bm25s
 import numpy as np
 import numpy.typing as npt
 
@@ -23,16 +23,21 @@ class LexicalIndex:
     """
 
     def __init__(self) -> None:
+        # bm25s loads llvmlite, which vLLM's worker processes, when they import this module, cannot stand.
+        import bm25s
+
+        self._new_index = bm25s.BM25
+        self._tokens = partial(bm25s.tokenize, token_pattern=_WORD, stopwords=None, show_progress=False)
         self._index: bm25s.BM25 | None = None
         self._size = 0
 
     def build(self, texts: Sequence[str]) -> None:
-        """Index the text of every row, in order; a removed item keeps an empty one."""
-        tokens = bm25s.tokenize(list(texts), token_pattern=_WORD, stopwords=None, show_progress=False)
+        """Index the text of every row, in order."""
+        tokens = self._tokens(list(texts))
         self._size = len(texts)
         self._index = None
         if any(tokens.ids):
-            self._index = bm25s.BM25()
+            self._index = self._new_index()
             self._index.index(tokens, show_progress=False)
 
     def like(self, row: int, text: str) -> Sparse:
@@ -46,7 +51,9 @@ class LexicalIndex:
         return _over(scores, float(scores.max(initial=0.0)))
 
     def _scores(self, text: str) -> Scores:
-        [words] = bm25s.tokenize([text], token_pattern=_WORD, stopwords=None, show_progress=False, return_ids=False)
+        [words] = self._bm25s.tokenize(
+            [text], token_pattern=_WORD, stopwords=None, show_progress=False, return_ids=False
+        )
         if self._index is None or not words:
             return np.zeros(self._size, np.float32)
         return np.asarray(self._index.get_scores(list(dict.fromkeys(words))))

@@ -82,6 +82,7 @@ class Retriever:
         The last `policy.explore` of them are items that few have taken, drawn by the policy's seed.
         """
         policy, allowed, readings = query.policy, self.allowed(query), self._read(self._cues(query))
+        k = min(k, int(np.count_nonzero(allowed)))
         explored = min(policy.explore, k)
         best = self._best(readings, k - explored, allowed, policy)
         chosen = self._candidates(readings, best, policy)
@@ -104,6 +105,11 @@ class Retriever:
         allowed[catalogue.row(item_id)] = False
         readings = self._read([Cue("item", item_id, 1.0, item_id=item_id)])
         return self._candidates(readings, self._best(readings, k, allowed, policy), policy)
+
+    def diverse(self, item_ids: Sequence[str], scores: Sequence[float], k: int, diversity: float) -> list[int]:
+        """Places of the k best of scored items that are not too much alike, from 0, the best, to 1, all different."""
+        vectors = self.knowledge.index.vectors(self.knowledge.catalogue.rows(item_ids))
+        return diverse(np.array(scores), vectors, k, diversity)
 
     def rank(self, query: Query, k: int) -> Rows:
         """The rows of the k best items, without exploration and without what chose them: for measuring."""

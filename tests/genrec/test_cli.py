@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from genrec import Weights
+from genrec.store import folder_weights
 from tests.conftest import FILMS, GENREC
 
 
@@ -15,7 +17,7 @@ def _genrec(*arguments: str, **settings: object) -> subprocess.CompletedProcess[
     return subprocess.run([*GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, **settings)
 
 
-@pytest.mark.parametrize("command", ["", "recommend", "similar", "import", "doctor", "demo"])
+@pytest.mark.parametrize("command", ["", "recommend", "similar", "fit", "import", "doctor", "demo"])
 def test_help_has_an_example(command: str) -> None:
     shown = _genrec(*command.split(), "--help")
     assert shown.returncode == 0
@@ -31,6 +33,10 @@ def test_help_has_an_example(command: str) -> None:
         (f"similar --data {FILMS} --item heat", 1, "no item 'heat' in the catalogue; did you mean 'heat-1995'?"),
         (f"recommend --data {FILMS} --user maya --context Beijing", 2, "write --context KEY=VALUE"),
         (f"recommend --data {FILMS} --user maya --context time=tea", 2, "time='tea'"),
+        (f"recommend --data {FILMS} --user maya --where tea", 2, "write --where NAME=VALUE"),
+        (f"recommend --data {FILMS} --user maya --where year=2..1", 2, "nothing is between 2 and 1"),
+        (f"similar --data {FILMS} --item heat-1995 --where year=a..b", 2, "could not convert string to float: 'a'"),
+        (f"fit --data {FILMS}", 1, "fitting needs 50; the defaults stay"),
         (f"recommend --data {FILMS} --user maya --n 0", 2, "greater than or equal to 1"),
         ("import movielens-100k /nowhere /tmp/genrec-never", 1, "ml-100k.item is missing"),
     ],
@@ -43,6 +49,28 @@ def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str) 
     assert message in " ".join(failed.stderr.replace("│", " ").split())
     if status == 1:
         assert len(failed.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.model
+def test_similar_items_within_a_filter_and_why() -> None:
+    shown = _genrec(
+        *f"similar --data {FILMS} --item heat-1995 --where year=1990..1999 --deny fargo-1996 --n 4 --json".split()
+    )
+    found = json.loads(shown.stdout)["similar"]
+    assert len(found) == 4
+    assert all(1990 <= int(row["item_id"][-4:]) <= 1999 and row["why"] for row in found)
+    assert all(abs(sum(row["signals"].values()) - row["score"]) < 0.001 for row in found)
+
+
+@pytest.mark.model
+def test_fitted_weights_are_saved_with_the_data_and_used(tmp_path: Path) -> None:
+    items = "".join(json.dumps({"item_id": str(n), "title": f"Film {n}"}) + "\n" for n in range(40))
+    sequences = "".join(f"u{n}\t{' '.join(str((n * 7 + step) % 40) for step in range(5))}\n" for n in range(60))
+    (tmp_path / "items.jsonl").write_text(items)
+    (tmp_path / "sequences.tsv").write_text(sequences)
+    fitted = json.loads(_genrec("fit", "--data", str(tmp_path), "--json").stdout)
+    assert fitted["after"] >= fitted["before"]
+    assert folder_weights(tmp_path) == Weights.model_validate(fitted["weights"])
 
 
 @pytest.mark.model

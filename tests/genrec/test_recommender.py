@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
-from genrec import Context, Event, Item, NotFound, PromptError, Store, User
+from genrec import Context, DataError, Event, Filter, Item, NotFound, Policy, PromptError, Store, User
 from genrec.engine import LabelScores, Sampling
 from genrec.engine.base import Chunk, Messages
+from genrec.explain import goes_with
 from genrec.testing import ScriptedEngine
 from tests.conftest import Scripted
 
@@ -186,3 +187,41 @@ def test_hostile_titles_stay_text(scripted: Scripted) -> None:
     prompt = engine.prompts[0][-1]["content"]
     assert "<|im_" not in prompt
     assert "{{ 7 * 7 }}" in prompt
+
+
+def test_a_filter_holds_for_everything_that_is_shown(scripted: Scripted) -> None:
+    answer = scripted().recommend("ann", 5, filter=Filter(where={"category": "coffee"}, deny=frozenset({"mocha"})))
+    assert {item.item_id for item in answer.items} == {"espresso", "filter-coffee"}
+    assert any("fewer than 5" in warning for warning in answer.warnings)
+
+
+def test_exploration_is_shown_last_and_marked(scripted: Scripted) -> None:
+    answer = scripted(policy=Policy(explore=1)).recommend("ann", 3)
+    assert [item.source for item in answer.items] == ["llm", "llm", "explore"]
+
+
+def test_diversity_changes_what_is_shown(scripted: Scripted) -> None:
+    def kinds(policy: Policy) -> set[str]:
+        recommender = scripted(model_weight=0.0, policy=policy)
+        return {recommender.store.item(i.item_id).categories[0] for i in recommender.recommend("ann", 2).items}
+
+    assert kinds(Policy()) == {"tea"}
+    assert kinds(Policy(diversity=0.9)) == {"tea", "coffee"}
+
+
+def test_items_users_and_events_that_are_added_count_in_the_next_request(scripted: Scripted) -> None:
+    recommender = scripted(model_weight=0.0)
+    recommender.add_items([Item(item_id="white-tea", title="White tea", categories=("tea",))])
+    recommender.add_users([User(user_id="eve")])
+    assert "white-tea" in {item.item_id for item in recommender.recommend("ann", 3).items}
+    recommender.add_events([Event(user_id="eve", item_id="white-tea", type="purchase")])
+    first = recommender.recommend("eve", 3).items[0]
+    assert first.evidence[0].ref == "purchase:white-tea:-"
+    with pytest.raises(DataError, match="not in the catalogue"):
+        recommender.add_events([Event(user_id="eve", item_id="nothing", type="purchase")])
+
+
+def test_similar_items_say_why(scripted: Scripted) -> None:
+    best = scripted().similar("green-tea", 1)[0]
+    assert best.item.item_id in {"black-tea", "oolong-tea"}
+    assert "the text means much the same" in goes_with(best)

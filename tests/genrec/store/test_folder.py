@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from genrec import DataError, Event, Item, User, read_folder, write_folder
-from genrec.store import folder_pack
+from genrec import DataError, Event, Item, User, Weights, read_folder, write_folder
+from genrec.store import folder_pack, folder_weights, save_weights
 
 _ITEMS = [
     {"item_id": "1", "title": "Lamp, small", "categories": ["Home", "Light"], "price": 9.5, "attributes": {"w": "5"}},
@@ -138,3 +138,19 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is there already"):
         write_folder(tmp_path, {"items": []})
+
+
+def test_weights_beside_the_data(tmp_path: Path) -> None:
+    assert folder_weights(tmp_path) is None
+    save_weights(tmp_path, Weights(semantic=0.7))
+    assert folder_weights(tmp_path) == Weights(semantic=0.7)
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"), [('{"semantik": 1}', "unknown field 'semantik'"), ("{", "Invalid JSON"), ('{"after": 99}', "99")]
+)
+def test_bad_weights_are_named_with_the_cure(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "weights.json").write_text(text)
+    with pytest.raises(DataError, match=f"weights.json.*{says}.*genrec fit"):
+        folder_weights(tmp_path)
