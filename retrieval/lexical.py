@@ -19,11 +19,11 @@ _WORD = r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
 class LexicalIndex:
     """BM25 (Robertson and Zaragoza, 2009; in the variant of Lucene) as a share of a perfect match.
 
-    Statistics of words are those of all texts, so `build` reads them all again: about a second for 50,000 titles.
+    Statistics of words are those of all texts, so `build` reads them all again.
     """
 
     def __init__(self) -> None:
-        # bm25s loads llvmlite, which vLLM's worker processes, when they import this module, cannot stand.
+        # Not at the top: bm25s loads llvmlite, and a process of vLLM's that imported it would not start.
         import bm25s
 
         self._new_index = bm25s.BM25
@@ -51,9 +51,7 @@ class LexicalIndex:
         return _over(scores, float(scores.max(initial=0.0)))
 
     def _scores(self, text: str) -> Scores:
-        [words] = self._bm25s.tokenize(
-            [text], token_pattern=_WORD, stopwords=None, show_progress=False, return_ids=False
-        )
+        [words] = self._tokens([text], return_ids=False)
         if self._index is None or not words:
             return np.zeros(self._size, np.float32)
         return np.asarray(self._index.get_scores(list(dict.fromkeys(words))))
