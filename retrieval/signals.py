@@ -128,14 +128,15 @@ class CategoryAffinity:
 
 
 class Together:
-    """Co-occurrence: Σ_u 1 / log(1 + |u|) over the users u who took both, over n(cue)^0.5 · n(item)^0.3.
+    """Co-occurrence: Σ_u 1 / log(1 + |u|) over the users u who took both, over (3 + n(cue))^0.5 · n(item)^0.3.
 
-    A cosine over users (Sarwar et al., 2001) in which users with many items count less and popular items are
-    held back less than by the square root.
+    A cosine over users (Sarwar et al., 2001) in which users with many items count less (Adamic and Adar, 2003),
+    popular items are held back less than by the square root, and a single user does not say much.
     """
 
     name = "together"
     _OF_ITEM = 0.3
+    _SHRINK = 3.0
 
     def __init__(self, catalogue: Catalogue, behaviour: Behaviour) -> None:
         self._catalogue, self._behaviour = catalogue, behaviour
@@ -147,16 +148,18 @@ class Together:
     def _like(self, row: int) -> Sparse:
         rows, sums = self._behaviour.together(row, len(self._catalogue))
         [takers] = self._behaviour.counts(np.array([row]))
-        return rows, sums / (max(1.0, takers) ** 0.5 * self._behaviour.counts(rows) ** self._OF_ITEM)
+        return rows, sums / ((self._SHRINK + takers) ** 0.5 * self._behaviour.counts(rows) ** self._OF_ITEM)
 
 
 class After:
-    """Transitions: Σ 1 / gap over the users who took the item 1 to 5 places behind the cue's, over √Σ of all.
+    """Transitions: Σ 1 / gap over the users who took the item 1 to 5 places behind the cue's, over √(10 + Σ of all).
 
-    A first-order Markov chain with skips (as in Rendle et al., 2010; the root keeps apart what is well known).
+    A first-order Markov chain with skips (as in Rendle et al., 2010). The root keeps what is well known ahead of
+    what is rare, the constant keeps a single transition from saying much.
     """
 
     name = "after"
+    _SHRINK = 10.0
 
     def __init__(self, catalogue: Catalogue, behaviour: Behaviour) -> None:
         self._catalogue, self._behaviour = catalogue, behaviour
@@ -167,7 +170,7 @@ class After:
 
     def _like(self, row: int) -> Sparse:
         rows, sums = self._behaviour.after(row, len(self._catalogue))
-        return rows, sums / max(1.0, float(sums.sum())) ** 0.5
+        return rows, sums / (self._SHRINK + float(sums.sum())) ** 0.5
 
 
 class Popularity:
