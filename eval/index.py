@@ -100,12 +100,12 @@ def _build(
 
 
 def _faiss(index: Any, query: Vector, allowed: Mask) -> Rows:
-    if allowed.all():
-        return np.asarray(index.search(query[None], _K)[1][0], np.int64)
-    selector = faiss.IDSelectorBatch(np.flatnonzero(allowed))
-    parameters: Any = faiss.SearchParameters()
-    parameters.sel = selector
-    return np.asarray(index.search(query[None], _K, params=parameters)[1][0], np.int64)
+    parameters: Any = None
+    if not allowed.all():
+        parameters = faiss.SearchParameters()
+        parameters.sel = faiss.IDSelectorBatch(np.flatnonzero(allowed))
+    found = np.asarray(index.search(query[None], _K, params=parameters)[1][0], np.int64)
+    return found[found >= 0]  # it fills up with -1
 
 
 def _race(searches: dict[str, Search], queries: Vectors, allowed: Mask) -> list[dict[str, Any]]:
