@@ -32,7 +32,8 @@ class Catalogue:
         return len(self._items)
 
     def __contains__(self, item_id: str) -> bool:
-        return item_id in self._rows
+        row = self._rows.get(item_id)
+        return row is not None and bool(self._alive[row])
 
     def row(self, item_id: str) -> int:
         """Raises KeyError for an unknown or removed item."""
@@ -52,6 +53,12 @@ class Catalogue:
 
     def upsert(self, items: Iterable[Item]) -> Rows:
         """Add items, or replace those with the same ids; returns their rows."""
+        rows = self.place(items)
+        self.reveal(rows)
+        return rows
+
+    def place(self, items: Iterable[Item]) -> Rows:
+        """The same, but new items are not found before `reveal`: what else is kept of them comes in between."""
         items = list(items)
         rows = []
         for item in items:
@@ -63,9 +70,12 @@ class Catalogue:
             rows.append(row)
         found = np.array(rows, np.int64)
         self._alive = _grown(self._alive, len(self._items))
-        self._alive[found] = True
         self._patch(found)
         return found
+
+    def reveal(self, rows: Rows) -> None:
+        """Let items be found."""
+        self._alive[rows] = True
 
     def remove(self, item_ids: Iterable[str]) -> Rows:
         """Forget items; returns the rows they had. Raises KeyError, before any is gone, for an unknown one."""

@@ -62,8 +62,10 @@ class Knowledge:
         items = list(items)
         vectors = self._cache.encode(self.encoder, [item.text() for item in items], progress)
         fill = self.index.upsert if len(self.index) else self.index.replace
-        fill(self.catalogue.upsert(items), vectors)
+        rows = self.catalogue.place(items)
+        fill(rows, vectors)
         self._read_texts()
+        self.catalogue.reveal(rows)
 
     def remove_items(self, item_ids: Iterable[str]) -> None:
         """Forget items. Raises KeyError, before any is gone, for an unknown one."""

@@ -74,3 +74,12 @@ def test_the_row_of_a_removed_item_is_not_given_again() -> None:
     catalogue.remove(["c"])
     assert catalogue.upsert([_ITEMS[2]]).tolist() == [3]
     assert len(catalogue) == 4
+
+
+def test_a_placed_item_is_not_found_before_it_is_revealed() -> None:
+    catalogue = Catalogue(_ITEMS)
+    rows = catalogue.place([Item(item_id="e", title="E", categories=("Tea",))])
+    assert "e" not in catalogue
+    assert _shown(catalogue, Filter()) == "abc"
+    catalogue.reveal(rows)
+    assert _shown(catalogue, Filter(where={"category": "Tea"})) == "abe"
