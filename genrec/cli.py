@@ -16,7 +16,7 @@ from genrec._request import Ask
 from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import EngineError, GenrecError
-from genrec.explain import goes_with
+from genrec.explain import alike
 from genrec.parts import build_retriever, fit_weights
 from genrec.prompting import pack_folder
 from genrec.ranking import LABELS
@@ -114,7 +114,7 @@ def similar(
     deny: Deny = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the items that go best with one item, and why. Starts no language model."""
+    """List the items most like one item, and why. Starts no language model."""
     wanted = parse_filter(where or [], allow, deny or [])
     with terminal(log_file()) as screen:
         store = read_folder(data)
@@ -127,7 +127,7 @@ def similar(
                 "score": round(candidate.score, 4),
                 "item_id": candidate.item.item_id,
                 "title": candidate.item.title,
-                "why": "; ".join(goes_with(candidate)),
+                "why": "; ".join(alike(candidate)),
             }
             for candidate in found
         ]

@@ -110,22 +110,19 @@ def _cite(part: Contribution, item: Item, world: World) -> Cited:
     return Cited(Evidence(type=part.kind, ref=part.ref, text=text, weight=round(part.value, 6)), about)
 
 
-_GOES_WITH = {
+_ALIKE = {
     "semantic": "the text means much the same",
     "lexical": "the titles share words",
     "category": "they are in the same categories",
     "together": "the same people took both",
-    "after": "people took it soon after",
-    "popularity": "many people took it",
-    "recent": "many people took it lately",
 }
 
 
-def goes_with(candidate: Candidate) -> list[str]:
+def alike(candidate: Candidate) -> list[str]:
     """Why an item is similar to another, in words: the strongest parts of its score, strongest first."""
     positive = sorted((part for part in candidate.contributions if part.value > 0), key=lambda part: -part.value)
     strong = [part for part in positive if part.value >= _WEAKEST * positive[0].value][:_MOST_EVIDENCE]
-    return [_GOES_WITH[part.signal] for part in strong]
+    return [_ALIKE[part.signal] for part in strong]
 
 
 def _did(event: Event, title: str, now: datetime) -> str:

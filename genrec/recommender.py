@@ -152,7 +152,7 @@ class Recommender:
         return runner.iterate(self._states(_ask(user_id, n, context, instruction, filter)))
 
     def similar(self, item_id: str, n: int = 5, *, filter: Filter | None = None) -> list[Candidate]:
-        """The n items that go best with one item, each with what speaks for it. Raises NotFound for an unknown item."""
+        """The n items most like one item, each with what makes it so. Raises NotFound for an unknown item."""
         return self.retriever.similar(self.store.item(item_id).item_id, n, filter)
 
     def add_items(self, items: Iterable[Item]) -> None:

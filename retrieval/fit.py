@@ -106,7 +106,7 @@ def _climb(table: _Table, weights: Weights) -> Weights:
 
 def _fade(tables: _Tables, weights: Weights, name: str) -> Weights:
     """Try other values of `step_decay` or `half_life_days`."""
-    if name == "half_life_days" and not tables.timed:
+    if name not in tables.fading:
         return weights
     others = [value for value in _FADING[name] if value != getattr(weights, name)]
     tried = [weights, *(weights.model_copy(update={name: value}) for value in others)]
@@ -120,10 +120,11 @@ class _Tables:
 
     def __init__(self, retriever: Retriever, cases: Sequence[Case], progress: Progress | None) -> None:
         self._retriever, self._cases, self._progress = retriever, cases, progress
-        self.timed = any(event.timestamp for case in cases for event in case.query.history)
+        events = [event for case in cases for event in case.query.history]
+        timed = any(event.timestamp for event in events)
+        self.fading = ["step_decay", *(["half_life_days"] if timed else [])] if events else []
         self._done = 0
-        passes = 2 + len(_FADING["step_decay"]) + (1 + len(_FADING["half_life_days"]) if self.timed else 0)
-        self._most = len(cases) * passes
+        self._most = len(cases) * (1 + sum(1 + len(_FADING[name]) for name in self.fading))
         self._last: tuple[tuple[float, float], _Table] | None = None
 
     def of(self, weights: Weights) -> _Table:

@@ -27,6 +27,8 @@ from retrieval.weights import Weights
 
 _POOL = 200
 """How many items each signal may nominate before the scores are added up."""
+_ALIKE = {"semantic", "lexical", "category", "together"}
+"""The signals that say that two items are alike, and not which comes next or is popular."""
 _OF_OTHERS = {"popularity", "recent"}
 
 
@@ -99,11 +101,15 @@ class Retriever:
         return self._candidates(self._read(self._cues(query)), rows, query.policy)
 
     def similar(self, item_id: str, k: int, filter_: Filter | None = None) -> list[Candidate]:
-        """The k items that go best with this one, and why. Raises KeyError for an id that is not there."""
+        """The k items most like this one, by text, words, categories and who took them, and what in them is.
+
+        Raises KeyError for an id that is not there.
+        """
         policy, catalogue = Policy(), self.knowledge.catalogue
         allowed = catalogue.allowed(filter_ or Filter())
         allowed[catalogue.row(item_id)] = False
-        readings = self._read([Cue("item", item_id, 1.0, item_id=item_id)])
+        cue = Cue("item", item_id, 1.0, item_id=item_id)
+        readings = [(signal.name, signal.read([cue])) for signal in self.knowledge.signals if signal.name in _ALIKE]
         return self._candidates(readings, self._best(readings, k, allowed, policy), policy)
 
     def diverse(self, item_ids: Sequence[str], scores: Sequence[float], k: int, diversity: float) -> list[int]:

@@ -11,7 +11,7 @@ import pytest
 from genrec import Context, DataError, Event, Filter, Item, NotFound, Policy, PromptError, Store, User
 from genrec.engine import LabelScores, Sampling
 from genrec.engine.base import Chunk, Messages
-from genrec.explain import goes_with
+from genrec.explain import alike
 from genrec.testing import ScriptedEngine
 from tests.conftest import Scripted
 
@@ -224,4 +224,4 @@ def test_items_users_and_events_that_are_added_count_in_the_next_request(scripte
 def test_similar_items_say_why(scripted: Scripted) -> None:
     best = scripted().similar("green-tea", 1)[0]
     assert best.item.item_id in {"black-tea", "oolong-tea"}
-    assert "the text means much the same" in goes_with(best)
+    assert "the text means much the same" in alike(best)
