@@ -83,7 +83,8 @@ class LanceIndex:
         return wide_search(partial(self._near, query), k, allowed, len(self))
 
     def vectors(self, rows: Rows) -> Vectors:
-        known = (rows < len(self._digests)) & (self._digests[np.minimum(rows, len(self._digests) - 1)] > 0)
+        known = rows < len(self._digests)
+        known[known] = self._digests[rows[known]] > 0
         if not known.all():
             raise KeyError(f"row {int(rows[~known][0])} has no vector in the index")
         return self._read(rows)

@@ -105,6 +105,12 @@ def test_vectors_come_in_the_order_and_number_asked_for(index: Index) -> None:
         index.vectors(np.array([1, 10]))
 
 
+def test_an_empty_index_has_no_vectors_and_finds_nothing(index: Index) -> None:
+    with pytest.raises(KeyError, match="row 0"):
+        index.vectors(np.array([0]))
+    assert index.search(_vectors(1)[0], 3, _all(5)).tolist() == []
+
+
 def test_what_is_deleted_is_not_found(index: Index) -> None:
     vectors = _filled(index, 10)
     index.delete(np.array([3, 77]))
