@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,14 @@ from tests.conftest import FILMS, GENREC
 pytestmark = pytest.mark.model
 
 _END_S = 20
+
+
+@pytest.fixture(autouse=True)
+def interrupts() -> Iterator[None]:
+    """A command inherits an ignored SIGINT, as under `nohup`, and keeps it: these tests must not start from there."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(
