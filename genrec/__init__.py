@@ -11,6 +11,7 @@ from genrec.config import Config
 from genrec.errors import (
     AnswerError,
     DataError,
+    EngineBusy,
     EngineError,
     EngineTimeout,
     GenrecError,
@@ -32,6 +33,7 @@ __all__ = [
     "Config",
     "Context",
     "DataError",
+    "EngineBusy",
     "EngineError",
     "EngineTimeout",
     "Event",

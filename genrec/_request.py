@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-import zlib
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import replace
 from time import perf_counter
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from genrec import prompting
-from genrec.config import Config
-from genrec.engine import Engine, Sampling, measured_weight
-from genrec.engine.base import begins_answer, collect
-from genrec.errors import AnswerError, EngineError, EngineTimeout, PromptError
-from genrec.explain import Cited, World, facts_of, make_reason, pick_evidence, plain_reason
-from genrec.prompting import Messages, Pack
-from genrec.ranking import Ranking, Scored, assign_labels, fuse, rank_by_labels, rank_by_list
-from genrec.store import Store
+from genrec import prompting, tournament
+from genrec._explainer import Explained, Explainer
+from genrec._scene import Ask, Scene, Setup
+from genrec.budget import Cut, cuts, largest_that_fits
+from genrec.deadline import Deadline
+from genrec.engine import measured_weight
+from genrec.errors import AnswerError, EngineError, PromptError
+from genrec.explain import Cited, pick_evidence, plain_reason
+from genrec.prompting import DESCRIPTION, Messages
+from genrec.ranking import LABELS, Ranking, Scored, Window, assign_labels, average, fuse, rank_by_labels, rank_by_list
 from genrec.types import (
     Fallback,
     PromptVersion,
@@ -34,45 +33,26 @@ from genrec.types import (
     TracedCandidate,
     Usage,
 )
-from retrieval import Candidate, Context, Filter, Item, Query, Retriever
+from retrieval import Candidate, Item
 
 _UNMEASURED_WEIGHT = 0.5
 _CHAT_TEMPLATE_TOKENS = 200
 """More than any chat template adds around two messages."""
 
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Ask:
-    """What somebody wants: n items for a user, here and now."""
-
-    user_id: str
-    n: int
-    context: Context
-    instruction: str
-    filter: Filter
-
 
 class Request:
     """Each step adds what the next one needs; `answer` says what is known by now."""
 
-    def __init__(
-        self, ask: Ask, store: Store, retriever: Retriever, pack: Pack, engine: Engine, config: Config
-    ) -> None:
-        self._started = perf_counter()
+    def __init__(self, setup: Setup, ask: Ask) -> None:
+        self._deadline = Deadline(setup.config.deadline_s)
         self._id = uuid.uuid4().hex
-        self._ask, self._store, self._retriever = ask, store, retriever
-        self._pack, self._engine, self._config = pack, engine, config
-        self._user = store.user(ask.user_id)
-        self._history = store.history(ask.user_id)
-        self._events = self._history[-config.history :] if config.history else ()
-        self._now = ask.context.time or datetime.now(UTC)
-        self._seed = zlib.crc32(repr((config.seed, ask.user_id, ask.instruction, ask.context.fields())).encode())
+        self._setup, self._ask, self._config = setup, ask, setup.config
+        self._scene = Scene(setup, ask)
+        self._cut: Cut | None = Cut(len(self._scene.latest(setup.config.history)))
         self._warnings: list[str] = []
         self._weight = self._model_weight()
-        self._labelled: dict[str, Candidate] = {}
-        self._messages: Messages | None = None
+        self._found: Sequence[Candidate] = ()
+        self._labels: dict[str, str] = {}
         self._ranking: Ranking | None = None
         self._shown: Sequence[Scored] = ()
         self._cited: dict[str, tuple[Cited, ...]] = {}
@@ -91,61 +71,61 @@ class Request:
         self._timings[step] = round((perf_counter() - start) * 1000, 1)
 
     async def retrieve(self) -> None:
-        """Candidates, each behind a label."""
-        config, ask, n = self._config, self._ask, self._ask.n
-        policy = config.policy.model_copy(update={"seed": self._seed})
-        query = Query(
-            self._user, self._history, ask.context, ask.instruction, ask.filter, policy, now=_with_zone(self._now)
-        )
+        """Candidates."""
+        config, n = self._config, self._ask.n
         # A list that cannot change the order is asked only about what will be shown.
         fixed = self._weight == 0 and config.strategy == "json"
-        found = await asyncio.to_thread(self._retriever.retrieve, query, n if fixed else max(config.candidates, n))
-        if len(found) < n:
-            self._warnings.append(f"{len(found)} items are left for this user, fewer than {n}")
-        self._labelled = assign_labels(found, self._seed)
+        wanted = n if fixed else max(config.candidates, n)
+        self._found = await asyncio.to_thread(self._setup.retriever.retrieve, self._scene.query, wanted)
+        if len(self._found) < n:
+            self._warnings.append(f"{len(self._found)} items are left for this user, fewer than {n}")
 
     async def render(self) -> None:
-        """The ranking prompt; the oldest events give way where it would not fit."""
-        if not self._labelled:
+        """How much of events and descriptions fits into the longest prompt that the candidates can make."""
+        if not self._found:
             return
-        room = self._engine.max_tokens - self._answer_tokens()
-        messages = self._pack.render(self._task, self._data())
+        longest = sorted(self._found, key=lambda candidate: -len(candidate.item.text()))[: len(LABELS)]
+        window = dict(zip(LABELS, longest, strict=False))
+        ladder = cuts(len(self._scene.latest(self._config.history)))
         try:
-            while await self._too_long(messages, room):
-                if not self._events:
-                    raise PromptError(
-                        f"the {self._task} prompt of pack {self._pack.name!r} is longer than the {room} tokens that "
-                        f"model {self._engine.model} takes: ask for fewer candidates or shorten the template"
-                    )
-                self._events = self._events[(len(self._events) + 1) // 2 :]
-                messages = self._pack.render(self._task, self._data())
-                self._warnings.append(f"the prompt was too long: it shows the last {len(self._events)} events only")
+            self._cut = await largest_that_fits(ladder, lambda cut: self._fits(self._messages(window, cut)))
         except EngineError as error:
             self._fall_back("rank", error)
-        else:
-            self._messages = messages
+            return
+        if self._cut is None:
+            raise PromptError(
+                f"the {self._task} prompt of pack {self._setup.pack.name!r} is longer than the {self._room} tokens "
+                f"that model {self._setup.engine.model} takes: ask for fewer candidates or shorten the template"
+            )
+        if self._cut != ladder[0]:
+            self._warnings.append(
+                f"the prompt was too long: it shows the last {self._cut.events} of {ladder[0].events} events, and "
+                f"{self._cut.description} of {DESCRIPTION} characters of a description"
+            )
 
     async def rank(self) -> None:
         """The model's order fused with the retriever's, or the latter alone when the model fails."""
-        if self._messages:
+        if self._found and not self._fallback:
             try:
-                self._ranking = await self._in_time(self._ask_for_ranking(self._messages))
+                self._ranking = await self._deadline.hold(self._ask_for_ranking())
                 self._usage += self._ranking.usage
+                self._calls += self._ranking.calls
                 self._warnings += self._ranking.warnings
             except (EngineError, AnswerError) as error:
                 self._fall_back("rank", error)
         weight = self._weight if self._ranking else 0.0
         scores = self._ranking.scores if self._ranking else {}
-        self._shown = self._keep_places(fuse(self._labelled, scores, weight))
-        world = self._world()
+        self._shown = self._keep_places(fuse(self._found, scores, weight))
+        world = self._scene.world(self._scene.latest(self._cut.events if self._cut else 0))
         self._cited = {s.candidate.item.item_id: pick_evidence(s.candidate, world) for s in self._shown}
 
     async def explain(self) -> AsyncIterator[None]:
         """One reason for each item that the model ranked, side by side; yields whenever one is ready."""
         if not self._ranking or not self._config.explain:
             return
-        names = self._names()
-        jobs = [asyncio.create_task(self._give_reason(scored.candidate.item, names)) for scored in self._shown]
+        names = self._scene.names(candidate.item for candidate in self._found)
+        explainer = Explainer(self._setup, self._scene, self._deadline, names)
+        jobs = [asyncio.create_task(self._give_reason(explainer, scored.candidate.item)) for scored in self._shown]
         try:
             for job in asyncio.as_completed(jobs):
                 await job
@@ -157,16 +137,17 @@ class Request:
 
     def answer(self) -> Recommendation:
         """What is known by now."""
+        pack = self._setup.pack
         return Recommendation(
             id=self._id,
             user_id=self._ask.user_id,
             items=tuple(self._item(place, scored) for place, scored in enumerate(self._shown, start=1)),
-            prompt=PromptVersion(name=self._pack.name, version=self._pack.version),
-            model=self._engine.model,
+            prompt=PromptVersion(name=pack.name, version=pack.version),
+            model=self._setup.engine.model,
             fallback=self._fallback,
             warnings=tuple(self._warnings),
             usage=self._usage,
-            timings_ms=Timings(**self._timings, total=round((perf_counter() - self._started) * 1000, 1)),
+            timings_ms=Timings(**self._timings, total=self._deadline.elapsed_ms()),
             trace=self._trace(),
         )
 
@@ -175,90 +156,103 @@ class Request:
         return "list" if self._config.strategy == "json" else "rank"
 
     def _model_weight(self) -> float:
-        """The model's share: as configured, as measured, or half with a warning."""
-        if self._config.model_weight is not None:
-            return self._config.model_weight
-        measured = measured_weight(self._engine.model)
-        if measured is None:
-            self._warnings.append(f"model weight {_UNMEASURED_WEIGHT} was not fitted to {self._engine.model}")
-            return _UNMEASURED_WEIGHT
-        return measured
+        """The model's share: as configured, as fitted, as measured, or half with a warning."""
+        known = (self._config.model_weight, self._setup.model_weight, measured_weight(self._setup.engine.model))
+        for weight in known:
+            if weight is not None:
+                return weight
+        self._warnings.append(
+            f"model weight {_UNMEASURED_WEIGHT} was not fitted to {self._setup.engine.model}: run genrec fit --ranking"
+        )
+        return _UNMEASURED_WEIGHT
 
-    def _answer_tokens(self) -> int:
-        """`max_tokens` of the list template is for each item."""
-        return self._pack.settings[self._task].max_tokens * (self._ask.n if self._task == "list" else 1)
+    @property
+    def _room(self) -> int:
+        """Tokens for the prompt; `max_tokens` of the list template is for each item."""
+        settings = self._setup.pack.settings[self._task]
+        answer = settings.max_tokens * (self._wanted if self._task == "list" else 1)
+        return self._setup.engine.max_tokens - answer
 
-    async def _too_long(self, messages: Messages, room: int) -> bool:
+    async def _fits(self, messages: Messages) -> bool:
         # A token is at least a byte, so a short prompt needs no counting.
-        if sum(len(message["content"].encode()) for message in messages) + _CHAT_TEMPLATE_TOKENS <= room:
-            return False
-        return await self._in_time(self._engine.count_tokens(messages)) > room
+        if sum(len(message["content"].encode()) for message in messages) + _CHAT_TEMPLATE_TOKENS <= self._room:
+            return True
+        return await self._deadline.hold(self._setup.engine.count_tokens(messages)) <= self._room
 
-    def _data(self) -> dict[str, Any]:
-        """What every template of this request sees."""
-        return {
-            "user": prompting.user_data(self._user),
-            "history": prompting.history_data(self._events, self._store.item, self._now),
+    def _messages(self, window: Window, cut: Cut) -> Messages:
+        """The ranking prompt for some candidates."""
+        scene, store = self._scene, self._setup.store
+        data: dict[str, Any] = {
+            "user": prompting.user_data(scene.user),
+            "history": prompting.history_data(scene.latest(cut.events), store.item, scene.now),
             "context": prompting.context_data(self._ask.context),
             "instruction": prompting.clean(self._ask.instruction),
-            "candidates": [prompting.candidate_data(label, c.item) for label, c in self._labelled.items()],
+            "candidates": [prompting.candidate_data(label, c.item, cut.description) for label, c in window.items()],
             "n": self._wanted,
+            "language": scene.words.name,
         }
+        return self._setup.pack.render(self._task, data)
 
     @property
     def _wanted(self) -> int:
-        return min(self._ask.n, len(self._labelled))
+        return min(self._ask.n, len(self._found))
 
-    async def _ask_for_ranking(self, messages: Messages) -> Ranking:
-        self._calls += 1
-        labels = list(self._labelled)
+    async def _ask_for_ranking(self) -> Ranking:
         if self._config.strategy == "labels":
-            return await rank_by_labels(self._engine, messages, labels)
-        tokens = self._pack.settings["list"].max_tokens
-        return await rank_by_list(self._engine, messages, labels, self._wanted, tokens)
+            return await tournament.play(self._found, self._by_labels)
+        window = self._label(self._found)
+        messages = self._messages(window, self._cut or Cut(0))
+        tokens = self._setup.pack.settings["list"].max_tokens
+        salt = self._config.cache_salt
+        return await rank_by_list(
+            self._setup.engine, messages, window, self._wanted, tokens_per_item=tokens, cache_salt=salt
+        )
 
-    async def _give_reason(self, item: Item, names: Sequence[str]) -> None:
+    async def _by_labels(self, candidates: Sequence[Candidate]) -> Ranking:
+        """One window, in as many orders as the configuration says."""
+        engine, salt, orders = self._setup.engine, self._config.cache_salt, self._config.permutations
+        bias, usage = None, Usage()
+        if self._config.calibrate:
+            bias, usage = await self._setup.calibration.bias(LABELS[: len(candidates)], salt)
+        windows = [self._label(candidates, turn / orders) for turn in range(orders)]
+        asked = (
+            rank_by_labels(engine, self._messages(w, self._cut or Cut(0)), w, bias=bias, cache_salt=salt)
+            for w in windows
+        )
+        ranking = average(await asyncio.gather(*asked))
+        extra = 1 if usage.prompt_tokens else 0
+        return replace(ranking, usage=ranking.usage + usage, calls=ranking.calls + extra)
+
+    def _label(self, candidates: Sequence[Candidate], turn: float = 0.0) -> Window:
+        """A window; the trace keeps the first label of each item."""
+        window = assign_labels(candidates, self._scene.seed, turn)
+        for label, candidate in window.items():
+            self._labels.setdefault(candidate.item.item_id, label)
+        return window
+
+    async def _give_reason(self, explainer: Explainer, item: Item) -> None:
         """A checked reason for one item, or none where the list strategy did not name it."""
         cited = self._cited[item.item_id]
+        if self._config.strategy == "json":
+            self._check_listed(explainer, item, cited)
+            return
         try:
-            beginning, text = await self._in_time(self._words(item, cited))
+            found = await explainer.explain(item, cited)
         except EngineError as error:
             self._fall_back("explain", error)
-            self._reasons[item.item_id] = plain_reason(cited)
-            return
+            found = Explained(plain_reason(cited, self._scene.language))
+        self._usage += found.usage
+        self._calls += found.calls
+        self._reasons[item.item_id] = found.reason
+        self._rejections += [found.rejection] if found.rejection else []
+
+    def _check_listed(self, explainer: Explainer, item: Item, cited: Sequence[Cited]) -> None:
+        text = self._ranking.reasons.get(item.item_id) if self._ranking else None
         if text is None:
             return
-        instructions = self._messages[0]["content"] if self._messages else ""
-        reason, cause = make_reason(
-            beginning + text, cited, facts_of(item, cited, names, instructions), beginning=beginning
-        )
-        self._reasons[item.item_id] = reason
-        if cause:
-            self._rejections.append(Rejection(item_id=item.item_id, text=(beginning + text)[:300], cause=cause))
-
-    async def _words(self, item: Item, cited: Sequence[Cited]) -> tuple[str, str | None]:
-        """What the model says for an item, from its list or in a request of its own, behind what it continues."""
-        if self._config.strategy == "json":
-            [label] = [label for label, candidate in self._labelled.items() if candidate.item is item]
-            return "", self._ranking.reasons.get(label) if self._ranking else None
-        evidence = [part.evidence.model_dump() for part in cited]
-        data = {**self._data(), "item": prompting.item_data(item), "evidence": evidence}
-        settings = self._pack.settings["explain"]
-        sampling = Sampling(settings.max_tokens, settings.temperature, self._seed)
-        self._calls += 1
-        messages = self._pack.render("explain", data)
-        answer = await collect(self._engine.generate(messages, sampling))
-        self._usage += answer.usage
-        return messages[-1]["content"] if begins_answer(messages) else "", answer.text
-
-    async def _in_time(self, call: Awaitable[_T]) -> _T:
-        left = self._config.deadline_s - (perf_counter() - self._started)
-        try:
-            return await asyncio.wait_for(call, timeout=max(0.0, left))
-        except TimeoutError as error:
-            raise EngineTimeout(
-                f"the model did not answer within the deadline of {self._config.deadline_s:g} s"
-            ) from error
+        instructions = self._messages({}, Cut(0))[0]["content"]
+        self._reasons[item.item_id], rejection = explainer.check(item, cited, text, instructions=instructions)
+        self._rejections += [rejection] if rejection else []
 
     def _fall_back(self, stage: Literal["rank", "explain"], error: Exception) -> None:
         if self._config.on_failure == "raise":
@@ -273,27 +267,9 @@ class Request:
         left = n - len(explored)
         if diversity:
             ids = [scored.candidate.item.item_id for scored in others]
-            places = self._retriever.diverse(ids, [scored.score for scored in others], left, diversity)
+            places = self._setup.retriever.diverse(ids, [scored.score for scored in others], left, diversity)
             return [*(others[place] for place in places), *explored]
         return [*others[:left], *explored]
-
-    def _world(self) -> World:
-        return World(
-            user=self._user,
-            events=self._events,
-            context=self._ask.context,
-            instruction=self._ask.instruction,
-            title=lambda item_id: self._store.item(item_id).title,
-            takers=lambda item_id: self._retriever.knowledge.takers(item_id),
-            now=self._now,
-        )
-
-    def _names(self) -> list[str]:
-        """What a reason must not say unless it is cited: other titles, categories, the user's attributes."""
-        past = {self._store.item(event.item_id).title for event in self._history}
-        titles = {candidate.item.title for candidate in self._labelled.values()}
-        attributes = {value for value in self._user.attributes.values() if isinstance(value, str)}
-        return sorted({*past, *titles, *attributes, *self._store.categories})
 
     def _item(self, place: int, scored: Scored) -> RankedItem:
         item = scored.candidate.item
@@ -313,21 +289,22 @@ class Request:
         ranking = self._ranking or Ranking({}, {}, {}, Usage())
         return Trace(
             strategy=self._config.strategy,
-            seed=self._seed,
+            seed=self._scene.seed,
             model_weight=self._weight,
             model_calls=self._calls,
             candidates=tuple(
                 TracedCandidate(
                     item_id=candidate.item.item_id,
-                    label=label,
+                    label=self._labels.get(candidate.item.item_id),
                     retrieval_score=candidate.score,
-                    model_logprob=ranking.logprobs.get(label),
+                    model_logprob=ranking.logprobs.get(candidate.item.item_id),
                 )
-                for label, candidate in self._labelled.items()
+                for candidate in self._found
             ),
             invalid_labels=ranking.invalid,
             repeated_labels=ranking.repeated,
             truncated=ranking.truncated,
+            retried=ranking.retried,
             rejected_reasons=tuple(self._rejections),
         )
 
@@ -335,7 +312,3 @@ class Request:
 def _source(candidate: Candidate, *, by_model: bool) -> Source:
     """The stage that gave an item its place: what is tried out has it whatever the model says."""
     return "llm" if by_model and candidate.source != "explore" else candidate.source
-
-
-def _with_zone(time: datetime) -> datetime:
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

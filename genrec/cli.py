@@ -12,14 +12,13 @@ import typer
 from pydantic import ValidationError
 
 from genrec import doctor as examination
-from genrec._request import Ask
-from genrec.config import Config
+from genrec._scene import Ask
+from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import EngineError, GenrecError
 from genrec.explain import alike
 from genrec.parts import build_retriever, fit_weights
 from genrec.prompting import pack_folder
-from genrec.ranking import LABELS
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.store import folder_pack, folder_weights, import_movielens_100k, read_folder, save_weights
 from genrec.terminal import Terminal, terminal
@@ -48,7 +47,7 @@ class StrategyName(StrEnum):
 
 
 Data = Annotated[Path, typer.Option("--data", help="Folder with items, and users and events where there are any.")]
-Count = Annotated[int, typer.Option("--n", min=1, max=len(LABELS), help="How many items.")]
+Count = Annotated[int, typer.Option("--n", min=1, max=MOST_CANDIDATES, help="How many items.")]
 Engine = Annotated[
     str | None, typer.Option("--engine", metavar="URL", help="A vLLM or OpenAI-compatible server instead of our own.")
 ]

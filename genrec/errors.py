@@ -6,7 +6,8 @@ GenrecError
 ├── PromptError          a pack or template that cannot be used
 ├── ModelError           weights that cannot be found or must not be loaded
 ├── EngineError          the language model did not answer           (retryable)
-│   └── EngineTimeout    it did not answer before the deadline       (retryable)
+│   ├── EngineTimeout    it did not answer before the deadline       (retryable)
+│   └── EngineBusy       too many calls wait for it already          (retryable)
 └── AnswerError          it answered, and the answer cannot be used
 """
 
@@ -43,6 +44,10 @@ class EngineError(GenrecError):
 
 class EngineTimeout(EngineError):
     """The language model did not answer before the deadline."""
+
+
+class EngineBusy(EngineError):
+    """Too many calls wait for the language model already."""
 
 
 class AnswerError(GenrecError):

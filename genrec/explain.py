@@ -5,6 +5,7 @@ A sentence that does not pass becomes a plain one built from the same evidence, 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,9 @@ from datetime import datetime
 from genrec.grounding import Facts, check, first_sentence
 from genrec.prompting import clean, days_ago, item_data
 from genrec.types import Evidence, Reason
+from genrec.wording import Language, wording
 from retrieval.cues import strength
-from retrieval.types import Candidate, Context, Contribution, Event, Item, User, plain
+from retrieval.types import Candidate, Context, Contribution, ContributionKind, Event, Item, User, plain
 
 _MOST_EVIDENCE = 2
 _WEAKEST = 0.4
@@ -21,40 +23,41 @@ _WEAKEST = 0.4
 _RECENT_DAYS = 30
 _LONGEST_NAME = 120
 
-_VERBS = {
-    "view": "viewed",
-    "click": "clicked on",
-    "play": "played",
-    "favorite": "favorited",
-    "cart": "put in your cart",
-    "purchase": "bought",
-    "rate": "rated",
-    "dismiss": "dismissed",
-}
-
 
 @dataclass(frozen=True)
 class Cited:
-    """A piece of evidence, and the words that a sentence must contain to cite it."""
+    """A piece of evidence, the words that a sentence must contain to cite it, and how it speaks for the item."""
 
     evidence: Evidence
     about: str
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Everything that one thing (an event, an attribute, ...) adds to a score, and the signal that adds most of it."""
+
+    kind: ContributionKind
+    ref: str
+    value: float
+    signal: str
 
 
 @dataclass(frozen=True)
 class World:
-    """What evidence is worded with: the request, titles of items, how many users took an item, the day.
+    """What evidence is worded with: the request, items by their ids, how many users took one, the day, the language.
 
-    `events` are those that the prompt shows: a reason cites no other.
+    `events` are those that a prompt may show: a reason cites no other.
     """
 
     user: User
     events: Sequence[Event]
     context: Context
     instruction: str
-    title: Callable[[str], str]
+    item: Callable[[str], Item]
     takers: Callable[[str], int]
     now: datetime
+    language: Language
 
 
 def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
@@ -70,83 +73,89 @@ def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
     strong = [c for c in personal if c.value >= _WEAKEST * personal[0].value]
     by_title: dict[str, Cited] = {}
     for part in strong or positive[:1]:
-        cited = _cite(part, candidate.item, world)
+        cited = cite(part, candidate.item, world)
         by_title.setdefault(cited.about, cited)
-    # Nothing known of anybody: the item's own title is all that can be cited.
-    title = clean(candidate.item.title, _LONGEST_NAME)
-    unknown = Evidence(type="item", ref="title", text=f"{title} is in the catalogue", weight=0.0)
-    return tuple(by_title.values())[:_MOST_EVIDENCE] or (Cited(unknown, title),)
+    return tuple(by_title.values())[:_MOST_EVIDENCE] or (_unknown(candidate.item, world.language),)
 
 
-def by_cause(contributions: Sequence[Contribution]) -> list[Contribution]:
+def by_cause(contributions: Sequence[Contribution]) -> list[Cause]:
     """The parts of a score with what all signals say because of one thing added up."""
-    found: dict[tuple[str, str], Contribution] = {}
+    grouped: dict[tuple[ContributionKind, str], list[Contribution]] = {}
     for part in contributions:
-        key = (part.kind, part.ref)
-        value = part.value + (found[key].value if key in found else 0.0)
-        found[key] = part.model_copy(update={"value": value})
-    return list(found.values())
+        grouped.setdefault((part.kind, part.ref), []).append(part)
+    return [
+        Cause(kind, ref, sum(part.value for part in parts), max(parts, key=lambda part: part.value).signal)
+        for (kind, ref), parts in grouped.items()
+    ]
 
 
-def _cite(part: Contribution, item: Item, world: World) -> Cited:
-    """One part of a score in words that speak to the user."""
-    match part.kind:
+def by_signal(candidate: Candidate) -> dict[str, float]:
+    """What each signal adds to a candidate's score; the parts sum to it."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for part in candidate.contributions:
+        found[part.signal] += part.value
+    return dict(found)
+
+
+def cite(cause: Cause, item: Item, world: World) -> Cited:
+    """One cause of a score in words that speak to the user."""
+    words, link = wording(world.language), ""
+    match cause.kind:
         case "event":
-            event = next(event for event in world.events if event.ref == part.ref)
-            about = clean(world.title(event.item_id), _LONGEST_NAME)
-            text = _did(event, about, world.now)
+            event = next(event for event in world.events if event.ref == cause.ref)
+            past = world.item(event.item_id)
+            about = clean(past.title, _LONGEST_NAME)
+            days = days_ago(event, world.now)
+            recent = days if days is not None and days <= _RECENT_DAYS else None
+            text = words.event(clean(event.type, 40), about, event.value, recent)
+            link = words.link(cause.signal, _shared_category(past, item))
         case "attribute":
-            about = clean(plain(world.user.attributes[part.ref]), _LONGEST_NAME)
-            text = f"your {clean(part.ref, 60)} is {about}"
+            about = clean(plain(world.user.attributes[cause.ref]), _LONGEST_NAME)
+            text = words.fact(clean(cause.ref, 60), about)
         case "context":
-            about = clean(world.context.fields()[part.ref], _LONGEST_NAME)
-            text = f"your {clean(part.ref, 60)} is {about}"
+            about = clean(world.context.fields()[cause.ref], _LONGEST_NAME)
+            text = words.fact(clean(cause.ref, 60), about)
         case "instruction":
             about = clean(world.instruction, _LONGEST_NAME)
-            text = f"you asked for {about}"
+            text = words.instruction(about)
         case "item":
-            takers = world.takers(item.item_id)
-            text = about = f"{takers} {'person' if takers == 1 else 'people'} chose it"
-    return Cited(Evidence(type=part.kind, ref=part.ref, text=text, weight=round(part.value, 6)), about)
+            text = about = words.takers(world.takers(item.item_id))
+    evidence = Evidence(type=cause.kind, ref=cause.ref, text=text, weight=round(cause.value, 6), signal=cause.signal)
+    return Cited(evidence, about, link)
 
 
-_ALIKE = {
-    "semantic": "the text means much the same",
-    "lexical": "the titles share words",
-    "category": "they are in the same categories",
-    "together": "the same people took both",
-}
+def _unknown(item: Item, language: Language) -> Cited:
+    """Nothing known of anybody: the item's own title is all that can be cited."""
+    title = clean(item.title, _LONGEST_NAME)
+    text = wording(language).listed(title)
+    return Cited(Evidence(type="item", ref="title", text=text, weight=0.0, signal="none"), title)
 
 
-def alike(candidate: Candidate) -> list[str]:
+def _shared_category(past: Item, item: Item) -> str:
+    """The last category that both are in, which is the narrowest where they are listed from broad to narrow."""
+    shared = [category for category in item.categories if category in past.categories]
+    return clean(shared[-1], 60) if shared else ""
+
+
+def alike(candidate: Candidate, language: Language = "en") -> list[str]:
     """Why an item is similar to another, in words: the strongest parts of its score, strongest first."""
     positive = sorted((part for part in candidate.contributions if part.value > 0), key=lambda part: -part.value)
     strong = [part for part in positive if part.value >= _WEAKEST * positive[0].value][:_MOST_EVIDENCE]
-    return [_ALIKE[part.signal] for part in strong]
+    return [wording(language).alike(part.signal) for part in strong]
 
 
-def _did(event: Event, title: str, now: datetime) -> str:
-    """`15 days ago you rated Amelie 5`."""
-    verb = _VERBS.get(event.type, f"had a {clean(event.type, 40)} event for")
-    rated = f" {event.value:g}" if event.type == "rate" and event.value is not None else ""
-    days = days_ago(event, now)
-    if days is None or days > _RECENT_DAYS:
-        return f"you {verb} {title}{rated}"
-    when = {0: "today", 1: "yesterday"}.get(days, f"{days} days ago")
-    return f"{when} you {verb} {title}{rated}"
-
-
-def facts_of(item: Item, cited: Sequence[Cited], names: Sequence[str], instructions: str) -> Facts:
+def facts_of(item: Item, cited: Sequence[Cited], names: Sequence[str], instructions: str, language: Language) -> Facts:
     """What a reason for `item` may draw on: the evidence, and the item as the prompt shows it."""
     data = item_data(item)
     attributes = [f"{name} {value}" for name, value in data["attributes"].items()]
     price = [] if item.price is None else [f"{item.price:g} {item.price:.2f}"]
     return Facts(
-        evidence=[part.evidence.text for part in cited],
+        evidence=[f"{part.evidence.text}, {part.link}" if part.link else part.evidence.text for part in cited],
         about=[part.about for part in cited],
         item=[data["title"], data["description"], *data["categories"], *attributes, *price],
         names=names,
         instructions=instructions,
+        language=language,
     )
 
 
@@ -157,10 +166,12 @@ def make_reason(text: str, cited: Sequence[Cited], facts: Facts, *, beginning: s
     """
     sentence = first_sentence(text, beginning)
     cause = check(sentence, facts)
-    return (plain_reason(cited), cause) if cause else (Reason(text=sentence, source="llm"), None)
+    if cause:
+        return plain_reason(cited, facts.language), cause
+    return Reason(text=sentence, source="llm"), None
 
 
-def plain_reason(cited: Sequence[Cited]) -> Reason:
+def plain_reason(cited: Sequence[Cited], language: Language) -> Reason:
     """A sentence made of the evidence alone."""
-    texts = [part.evidence.text for part in cited]
-    return Reason(text=f"Because {' and '.join(texts)}.", source="template")
+    texts, links = [part.evidence.text for part in cited], [part.link for part in cited]
+    return Reason(text=wording(language).reason(texts, links), source="template")

@@ -3,6 +3,9 @@
 Words are compared by a crude root, so that `explores` is borne out by `exploring`. A word that stands nowhere
 in the evidence passes only if it is one of the common words below, which claim nothing. So a sentence that
 passes can still combine true words in a wrong way; it cannot bring in a name, number or fact of its own.
+
+Chinese has no spaces: there every character must be part of a common word, or of two neighbours that stand
+together in the evidence.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from genrec.wording import Language
 
 _LONGEST = 280
 _FEWEST_WORDS = 4
@@ -31,11 +36,24 @@ _ABOUT_USER = frozenset("can could enjoy like love may might should will would".
 _OF_ANY_USER = frozenset("choice interest next own taste".split())
 """What may follow `you` and `your` without evidence: that something may please them, and suit their taste."""
 
+_COMMON_CHINESE = frozenset(
+    """
+    的 了 过 和 与 也 都 很 会 想 爱 这 那 部 个 款 本 首 件 它 他 她 们 是 在 有 一 还 更 不 为 对 让 把 给 从 到 等 中
+    里 上 下 来 去 就 又 再 请 吧 呢 而 并 且 或 因 所 以 能 该 要 同 被 将 看 你 您 天 前
+    因为 所以 可能 可以 也许 应该 喜欢 适合 推荐 同样 类似 相似 口味 兴趣 选择 值得 试试 看看 或许 正好 符合 满足 之前
+    最近 刚刚 电影 影片 商品 产品 作品 物品 东西
+    """.split()
+)
+_ABOUT_USER_CHINESE = ("可能", "会", "也许", "或许", "应该", "可以", "喜欢", "想", "的口味", "的兴趣")
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+
 _MARKUP = re.compile(r"[<>*#`{}\[\]|\\_]|https?:|www\.|@", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+_WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+(?:['’-][^\W{_HAN}]+)*")
 _OF_USER = re.compile(r"\b(you|your)(?:['’]\w+)?\s+(\w+)", re.IGNORECASE)
-_SENTENCE = re.compile(r"(.+?[.!?])(?=\s|$)", re.DOTALL)
+_OF_USER_CHINESE = re.compile(r"[你您]((?:\d+|的)?\w{1,3})")
+_CHINESE = re.compile(rf"[{_HAN}]+")
+_SENTENCE = re.compile(r"(.+?(?:[.!?](?=\s|$)|[。！？]))", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -44,7 +62,7 @@ class Facts:
 
     `evidence` and `item` are texts; `about` holds, for each piece of evidence, the words that cite it.
     `names` are titles, categories and attributes that it may say only if they are in there; `instructions` is
-    the system prompt, which must not leak into a reason.
+    the system prompt, which must not leak into a reason; `language` is the one that was asked for.
     """
 
     evidence: Sequence[str]
@@ -52,6 +70,7 @@ class Facts:
     item: Sequence[str]
     names: Sequence[str]
     instructions: str
+    language: Language = "en"
 
 
 def first_sentence(text: str, beginning: str = "") -> str:
@@ -72,6 +91,7 @@ def check(sentence: str, facts: Facts) -> str | None:
         or _numbers(sentence, facts)
         or _names(sentence, facts)
         or _words(sentence, facts)
+        or _characters(sentence, facts)
         or _user(sentence, facts)
         or _citation(sentence, facts)
     )
@@ -81,7 +101,7 @@ def _form(sentence: str, instructions: str) -> str | None:
     words = _plain(sentence).split()
     if len(words) < _FEWEST_WORDS:
         return "it is no sentence"
-    if not sentence.endswith((".", "!", "?")):
+    if not sentence.endswith((".", "!", "?", "。", "！", "？")):
         return "it has no end"
     if len(sentence) > _LONGEST:
         return f"it is longer than {_LONGEST} characters"
@@ -111,9 +131,38 @@ def _names(sentence: str, facts: Facts) -> str | None:
 
 
 def _words(sentence: str, facts: Facts) -> str | None:
-    known = {_root(word) for word in _plain(_known(facts)).split()} | {_root(word) for word in _COMMON}
-    unknown = [word for word in _plain(sentence).split() if _root(word) not in known]
+    """Words with spaces around them; in a Chinese sentence all of these come from the evidence."""
+    common = {_root(word) for word in _COMMON} if facts.language == "en" else set()
+    known = {_root(word) for word in _plain(_known(facts)).split()} | common
+    words = (word for word in _plain(sentence).split() if not _CHINESE.match(word))
+    unknown = [word for word in words if _root(word) not in known]
     return f"the word {unknown[0]!r} is not in the evidence" if unknown else None
+
+
+def _characters(sentence: str, facts: Facts) -> str | None:
+    """Chinese characters; an English sentence has only those of titles and names."""
+    common = _COMMON_CHINESE if facts.language == "zh" else frozenset()
+    known = {pair for run in _CHINESE.findall(_known(facts)) for pair in _parts(run, 2)} | common
+    runs = _CHINESE.findall(sentence)
+    if facts.language == "zh" and not runs:
+        return "it is not in Chinese"
+    for run in runs:
+        borne_out = {
+            place + at
+            for size in (1, 2)
+            for place, part in enumerate(_parts(run, size))
+            if part in known
+            for at in range(len(part))
+        }
+        for place, character in enumerate(run):
+            if place not in borne_out:
+                return f"the character {character!r} is not in the evidence"
+    return None
+
+
+def _parts(run: str, size: int) -> list[str]:
+    """Neighbouring characters; a shorter run is its own only part."""
+    return [run[place : place + size] for place in range(max(1, len(run) - size + 1))]
 
 
 def _user(sentence: str, facts: Facts) -> str | None:
@@ -124,6 +173,12 @@ def _user(sentence: str, facts: Facts) -> str | None:
             proven.remove((who, word))
         elif word not in (_ABOUT_USER if who == "you" else _OF_ANY_USER):
             return f"'{who} {word}' is not in the evidence"
+    known = _OF_USER_CHINESE.findall(" ".join(facts.evidence))
+    for said in _OF_USER_CHINESE.findall(sentence):
+        if said in known:
+            known.remove(said)
+        elif not said.startswith(_ABOUT_USER_CHINESE):
+            return f"'你{said}' is not in the evidence"
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 from genrec.errors import AnswerError
 
 _LONGEST = 1_000_000
-_DECODER = json.JSONDecoder()
+_MOST_LISTS = 8
+"""Lists that are looked at before giving up: prose may hold brackets before the answer."""
+_BEGIN = re.compile(r"\[\s*(?=\{)")
+_THOUGHT_ENDS = "</think>"
 
 
 @dataclass(frozen=True)
@@ -32,18 +36,28 @@ class ParsedList:
 
 
 def parse_list(text: str, labels: Collection[str]) -> ParsedList:
-    """Read a JSON list of `{"label": ..., "reason": ...}`; complete entries of a truncated one are kept.
+    """Read the first JSON list of `{"label": ..., "reason": ...}` that names a label; prose around it is passed over.
 
-    Entries with an unknown label, or without one, count as `invalid`; a label named again as `repeated`.
+    Complete entries of a truncated list are kept. Entries with an unknown label, without one, or with the
+    same key twice count as `invalid`; a label named again as `repeated`. What stands before the end of a
+    `</think>` block is no answer, and nothing behind the first million characters is read.
 
     Raises:
-        AnswerError: no list, or not one usable entry in it.
+        AnswerError: no list, or not one usable entry in any.
     """
-    start = text.find("[", 0, _LONGEST)
-    if start < 0:
-        raise AnswerError(f"the model wrote no JSON list but {text[:60]!r}")
-    rows, truncated = _rows(text[:_LONGEST], start + 1)
+    answer = text[:_LONGEST].rpartition(_THOUGHT_ENDS)[2]
     known = frozenset(labels)  # labels may come as one text, in which "" and "AB" would be found too
+    place, looked_at = 0, 0
+    while looked_at < _MOST_LISTS and (begin := _BEGIN.search(answer, place)):
+        rows, place, truncated = _rows(answer, begin.end())
+        if (parsed := _entries(rows, known, truncated)).entries:
+            return parsed
+        looked_at += 1
+    found = "the model's list names none of the labels" if looked_at else "the model wrote no JSON list"
+    raise AnswerError(f"{found}: {answer[:60]!r}")
+
+
+def _entries(rows: list[Any], known: frozenset[str], truncated: bool) -> ParsedList:
     entries: dict[str, Entry] = {}
     invalid = repeated = 0
     for row in rows:
@@ -54,24 +68,35 @@ def parse_list(text: str, labels: Collection[str]) -> ParsedList:
             repeated += 1
         else:
             reason = row.get("reason")
-            entries[label] = Entry(label, reason if isinstance(reason, str) else "")
-    if not entries:
-        raise AnswerError(f"the model's list names none of the labels: {text[:60]!r}")
+            entries[label] = Entry(label, _encodable(reason) if isinstance(reason, str) else "")
     return ParsedList(tuple(entries.values()), invalid, repeated, truncated)
 
 
-def _rows(text: str, position: int) -> tuple[list[Any], bool]:
-    """The complete JSON values of a list that starts before `position`, and whether its end is missing."""
+def _rows(text: str, place: int) -> tuple[list[Any], int, bool]:
+    """The complete values of a list whose first one is at `place`, where they end, and whether `]` is missing."""
     rows: list[Any] = []
     while True:
-        while position < len(text) and text[position] in " \t\r\n,":
-            position += 1
-        if position >= len(text):
-            return rows, True
-        if text[position] == "]":
-            return rows, False
+        while place < len(text) and text[place] in " \t\r\n,":
+            place += 1
+        if place >= len(text):
+            return rows, place, True
+        if text[place] == "]":
+            return rows, place, False
         try:
-            row, position = _DECODER.raw_decode(text, position)
-        except (json.JSONDecodeError, RecursionError):
-            return rows, True
+            row, place = _DECODER.raw_decode(text, place)
+        except (ValueError, RecursionError):  # also numbers of thousands of digits
+            return rows, place + 1, True
         rows.append(row)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:
+    """An object; None where a key is there twice, because nobody can say which value was meant."""
+    return found if len(found := dict(pairs)) == len(pairs) else None
+
+
+def _encodable(text: str) -> str:
+    """Without lone surrogates, which JSON can name and UTF-8 cannot say."""
+    return text.encode("utf-8", "ignore").decode("utf-8")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unambiguous)

@@ -6,19 +6,23 @@ deadline and when the model fails, stands in `_request.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
-from genrec import runner
-from genrec._request import Ask, Request
-from genrec.config import Config
+from genrec import insight, runner
+from genrec._explainer import explain_one
+from genrec._request import Request
+from genrec._scene import Ask, Scene, Setup
+from genrec.calibration import Calibration
+from genrec.config import MOST_CANDIDATES, ONE_WINDOW, Config
 from genrec.engine import DEFAULT_ENCODER, Engine
 from genrec.parts import build_retriever, start_engine
 from genrec.prompting import Pack, load_pack
-from genrec.ranking import LABELS
-from genrec.store import Store, folder_pack, folder_weights, read_folder
-from genrec.types import Recommendation
+from genrec.reasons import ReasonCache
+from genrec.store import Store, folder_model_weights, folder_pack, folder_weights, read_folder
+from genrec.types import Contrast, Explanation, Recommendation, WhyNot
+from genrec.wording import Language
 from retrieval import Candidate, Context, Encoder, Event, Filter, Item, Retriever, User, Weights
 from retrieval.index import Index
 
@@ -36,14 +40,26 @@ class Recommender:
         engine: Engine,
         config: Config | None = None,
         *,
+        model_weights: Mapping[str, float] | None = None,
         owns_engine: bool = False,
     ) -> None:
+        """`model_weights`: share in the fused score by the model's name, as `genrec fit --ranking` finds it."""
         self.store = store
         self.retriever = retriever
         self.pack = pack
         self.engine = engine
         self.config = config or Config()
         self._owns_engine = owns_engine
+        self._setup = Setup(
+            store,
+            retriever,
+            pack,
+            engine,
+            self.config,
+            Calibration(engine, pack),
+            ReasonCache(),
+            (model_weights or {}).get(engine.model),
+        )
 
     @classmethod
     def from_folder(
@@ -76,6 +92,7 @@ class Recommender:
         return cls.from_store(
             read_folder(Path(folder)),
             weights=folder_weights(Path(folder)),
+            model_weights=folder_model_weights(Path(folder)),
             pack=pack or folder_pack(Path(folder)) or DEFAULT_PACK,
             engine=engine,
             model=model,
@@ -95,6 +112,7 @@ class Recommender:
         model: str | None = None,
         encoder: str | Encoder = DEFAULT_ENCODER,
         weights: Weights | None = None,
+        model_weights: Mapping[str, float] | None = None,
         index: Index | None = None,
         config: Config | None = None,
         status: Callable[[str], None] = lambda _: None,
@@ -104,8 +122,8 @@ class Recommender:
         retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
             started = runner.run(start_engine(engine, model, status))
-            return cls(store, retriever, loaded, started, config, owns_engine=True)
-        return cls(store, retriever, loaded, engine, config)
+            return cls(store, retriever, loaded, started, config, model_weights=model_weights, owns_engine=True)
+        return cls(store, retriever, loaded, engine, config, model_weights=model_weights)
 
     def recommend(
         self,
@@ -115,14 +133,17 @@ class Recommender:
         context: Context | None = None,
         instruction: str = "",
         filter: Filter | None = None,
+        language: Language | None = None,
     ) -> Recommendation:
-        """The n best items for a user, with reasons; 1 ≤ n ≤ 26.
+        """The n best items for a user, with reasons; 1 ≤ n ≤ 200, or 26 with the strategy `json`.
+
+        `language` is the one of the reasons (`en`, `zh`); None takes the configuration's.
 
         Raises:
             ValueError: n. NotFound: an unknown user. PromptError: a template fails on this request.
             EngineError, AnswerError: the model failed and the configuration says `on_failure="raise"`.
         """
-        return runner.run(self._last(_ask(user_id, n, context, instruction, filter)))
+        return runner.run(self._last(self._ask(user_id, n, context, instruction, filter, language)))
 
     async def arecommend(
         self,
@@ -132,9 +153,10 @@ class Recommender:
         context: Context | None = None,
         instruction: str = "",
         filter: Filter | None = None,
+        language: Language | None = None,
     ) -> Recommendation:
         """The same, to await. Cancelling it frees the model's time at once."""
-        return await runner.wait(self._last(_ask(user_id, n, context, instruction, filter)))
+        return await runner.wait(self._last(self._ask(user_id, n, context, instruction, filter, language)))
 
     def stream(
         self,
@@ -144,12 +166,65 @@ class Recommender:
         context: Context | None = None,
         instruction: str = "",
         filter: Filter | None = None,
+        language: Language | None = None,
     ) -> Iterator[Recommendation]:
         """The ranked items at once, without reasons; again each time a reason is ready; last, the answer.
 
         Items never change their place from one state to the next.
         """
-        return runner.iterate(self._states(_ask(user_id, n, context, instruction, filter)))
+        return runner.iterate(self._states(self._ask(user_id, n, context, instruction, filter, language)))
+
+    def explain(
+        self,
+        user_id: str,
+        item_id: str,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        language: Language | None = None,
+    ) -> Explanation:
+        """Why an item suits a user, recommended or not: what speaks for it, in a checked sentence.
+
+        Raises:
+            NotFound: an unknown user or item. EngineError: as for `recommend`.
+        """
+        ask = self._ask(user_id, 1, context, instruction, None, language)
+        return runner.run(explain_one(self._setup, ask, self.store.item(item_id)))
+
+    def why_not(
+        self,
+        user_id: str,
+        item_id: str,
+        n: int = 5,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
+        language: Language | None = None,
+    ) -> WhyNot:
+        """Why an item is not among the n that retrieval puts first: what is above it, and the signals that it lacks.
+
+        Asks no language model. Raises NotFound for an unknown user or item.
+        """
+        ask = self._ask(user_id, n, context, instruction, filter, language)
+        return insight.why_not(self._setup, Scene(self._setup, ask), self.store.item(item_id).item_id)
+
+    def contrast(
+        self,
+        user_id: str,
+        a: str,
+        b: str,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        language: Language | None = None,
+    ) -> Contrast:
+        """What sets two items apart for a user, cause by cause; the differences sum to the scores.
+
+        Asks no language model. Raises NotFound for an unknown user or item.
+        """
+        scene = Scene(self._setup, self._ask(user_id, 1, context, instruction, None, language))
+        return insight.contrast(self._setup, scene, self.store.item(a).item_id, self.store.item(b).item_id)
 
     def similar(self, item_id: str, n: int = 5, *, filter: Filter | None = None) -> list[Candidate]:
         """The n items most like one item, each with what makes it so. Raises NotFound for an unknown item."""
@@ -186,7 +261,7 @@ class Recommender:
 
     async def _states(self, ask: Ask) -> AsyncIterator[Recommendation]:
         """The five steps. The check is part of `explain`: no reason gets into an answer around it."""
-        request = Request(ask, self.store, self.retriever, self.pack, self.engine, self.config)
+        request = Request(self._setup, ask)
         with request.timed("retrieve"):
             await request.retrieve()
         with request.timed("render"):
@@ -203,8 +278,16 @@ class Recommender:
         *_, answer = [state async for state in self._states(ask)]
         return answer
 
-
-def _ask(user_id: str, n: int, context: Context | None, instruction: str, filter_: Filter | None) -> Ask:
-    if not 1 <= n <= len(LABELS):
-        raise ValueError(f"n is {n}: ask for 1 to {len(LABELS)} items")
-    return Ask(user_id, n, context or Context(), instruction, filter_ or Filter())
+    def _ask(
+        self,
+        user_id: str,
+        n: int,
+        context: Context | None,
+        instruction: str,
+        filter_: Filter | None,
+        language: Language | None,
+    ) -> Ask:
+        most = ONE_WINDOW if self.config.strategy == "json" else MOST_CANDIDATES
+        if not 1 <= n <= most:
+            raise ValueError(f"n is {n}: ask for 1 to {most} items")
+        return Ask(user_id, n, context or Context(), instruction, filter_ or Filter(), language)

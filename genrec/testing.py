@@ -69,6 +69,7 @@ class ScriptedEngine:
         self._delay_s = delay_s
         self._max_tokens = max_tokens
         self.prompts: list[Messages] = []
+        self.cache_salts: list[str | None] = []
         self.closed = False
 
     @property
@@ -79,11 +80,15 @@ class ScriptedEngine:
     def max_tokens(self) -> int:
         return self._max_tokens
 
-    async def score_labels(self, messages: Messages, labels: Sequence[str]) -> LabelScores:
+    async def score_labels(
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
+    ) -> LabelScores:
+        self.cache_salts.append(cache_salt)
         await self._begin("score", messages)
         return LabelScores({label: self._scores(label) for label in labels}, self._usage(messages, 1))
 
     async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
+        self.cache_salts.append(sampling.cache_salt)
         await self._begin("generate", messages)
         text = self._text if self._text is not None else _obedient(messages, sampling)
         for word in text.split(" "):

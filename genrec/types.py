@@ -20,12 +20,16 @@ class _Frozen(BaseModel):
 
 
 class Evidence(_Frozen):
-    """One thing a reason may cite. `ref` finds it again: an event, an attribute, a context or item field."""
+    """One thing a reason may cite. `ref` finds it again: an event, an attribute, a context or item field.
+
+    `weight` is what it adds to the retrieval score, and `signal` the signal that adds most of that.
+    """
 
     type: ContributionKind
     ref: str
     text: str
     weight: float
+    signal: str
 
 
 class Reason(_Frozen):
@@ -88,10 +92,14 @@ class Timings(_Frozen):
 
 
 class TracedCandidate(_Frozen):
-    """One candidate as the model saw it, and what each stage thought of it."""
+    """One candidate as the model saw it, and what each stage thought of it.
+
+    `label` is None where no prompt was made; with more than 26 candidates it is the one of the first window, and
+    two windows use the same letters.
+    """
 
     item_id: str
-    label: str
+    label: str | None
     retrieval_score: float
     model_logprob: float | None = None
 
@@ -105,7 +113,11 @@ class Rejection(_Frozen):
 
 
 class Trace(_Frozen):
-    """How the answer came about. Counts of what was repaired stand beside every quality number."""
+    """How the answer came about; candidates in the retriever's order. Counts of what was repaired stand beside every quality number.
+
+    `model_calls` are those that this request made; reasons from the cache make none. `retried`: the model's first
+    list could not be used at all, so it was asked once more.
+    """
 
     strategy: Strategy
     seed: int
@@ -115,6 +127,7 @@ class Trace(_Frozen):
     invalid_labels: int = 0
     repeated_labels: int = 0
     truncated: bool = False
+    retried: bool = False
     rejected_reasons: tuple[Rejection, ...] = ()
 
 
@@ -131,3 +144,82 @@ class Recommendation(_Frozen):
     usage: Usage = Usage()
     timings_ms: Timings = Timings()
     trace: Trace
+
+
+class Explanation(_Frozen):
+    """Why one item suits one user, whether it is recommended or not.
+
+    `score` is the retriever's, and the sum of `signals`.
+    """
+
+    user_id: str
+    item_id: str
+    title: str
+    score: float
+    signals: dict[str, float]
+    evidence: tuple[Evidence, ...]
+    reason: Reason
+    rejected: Rejection | None
+    prompt: PromptVersion
+    model: str
+    fallback: Fallback | None
+    usage: Usage
+
+
+class SignalGap(_Frozen):
+    """What a signal adds to an item's score, and on average to the scores of the items above it."""
+
+    signal: str
+    item: float
+    above: float
+
+
+class Above(_Frozen):
+    """An item that ranks above the one that was asked about."""
+
+    item_id: str
+    title: str
+    rank: int
+    score: float
+
+
+class WhyNot(_Frozen):
+    """Why an item is not recommended, by retrieval: what ranks above it, and the signals that it lacks.
+
+    `excluded` says that it may not be shown at all: `seen`, or left out by the `filter`. `rank` is None where
+    it is excluded, or behind all of the `of` items that were ranked. `missing` has the widest gap first.
+    A model with weight may still reorder the items that retrieval puts first.
+    """
+
+    user_id: str
+    item_id: str
+    title: str
+    excluded: Literal["seen", "filter"] | None
+    rank: int | None
+    of: int
+    score: float
+    above: tuple[Above, ...]
+    missing: tuple[SignalGap, ...]
+    text: str
+
+
+class Difference(_Frozen):
+    """What one thing (an event, an attribute, ...) adds to the scores of two items."""
+
+    type: ContributionKind
+    ref: str
+    text: str
+    a: float
+    b: float
+
+
+class Contrast(_Frozen):
+    """Two items for one user, by retrieval: `differences` sum to the scores, the widest first."""
+
+    user_id: str
+    a: str
+    b: str
+    score_a: float
+    score_b: float
+    differences: tuple[Difference, ...]
+    text: str

@@ -14,12 +14,16 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How text is generated. `schema` is a JSON schema that the answer must follow."""
+    """How text is generated. `schema` is a JSON schema that the answer must follow.
+
+    Calls with different `cache_salt` share nothing in the engine's prefix cache.
+    """
 
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
     schema: Mapping[str, Any] | None = None
+    cache_salt: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,14 +51,17 @@ class Chunk:
 class Engine(Protocol):
     """A language model. Methods may be awaited together; cancelling one frees its place at once.
 
-    Every method raises EngineError where the model cannot be reached or gives no usable answer.
+    Every method raises EngineError where the model cannot be reached or gives no usable answer, and its
+    subclass EngineBusy at once where too many calls wait already.
     """
 
     @property
     def model(self) -> str:
         """The model's name, as in a recommendation."""
 
-    async def score_labels(self, messages: Messages, labels: Sequence[str]) -> LabelScores:
+    async def score_labels(
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
+    ) -> LabelScores:
         """Score single-token labels as the first token of the answer, from one prefill."""
 
     def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
+from genrec.engine.gate import RUNNING, Gate
 from genrec.errors import EngineError, ModelError
 from genrec.types import Usage
 
@@ -31,6 +32,7 @@ class HttpEngine:
         self._is_vllm = is_vllm
         self._max_tokens = max_tokens
         self._label_ids: dict[str, int] = {}
+        self._gate = Gate()
 
     @classmethod
     async def connect(
@@ -49,6 +51,7 @@ class HttpEngine:
             base_url=url.rstrip("/").removesuffix("/v1"),
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(None, connect=_CONNECT_S),  # the recommender holds the deadline
+            limits=httpx.Limits(max_connections=RUNNING, max_keepalive_connections=RUNNING),
             transport=transport,
         )
         try:
@@ -77,8 +80,10 @@ class HttpEngine:
     def max_tokens(self) -> int:
         return self._max_tokens
 
-    async def score_labels(self, messages: Messages, labels: Sequence[str]) -> LabelScores:
-        request: dict[str, Any] = self._request(messages, Sampling(max_tokens=1))
+    async def score_labels(
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
+    ) -> LabelScores:
+        request: dict[str, Any] = self._request(messages, Sampling(max_tokens=1, cache_salt=cache_salt))
         request["logprobs"] = True
         if self._is_vllm:
             ids = [await self._label_id(label) for label in labels]
@@ -139,6 +144,8 @@ class HttpEngine:
         }
         if begins_answer(messages):
             request |= {"add_generation_prompt": False, "continue_final_message": True}
+        if sampling.cache_salt and self._is_vllm:  # others may refuse a field that they do not know
+            request["cache_salt"] = sampling.cache_salt
         if sampling.schema:
             schema = {"name": "answer", "schema": dict(sampling.schema), "strict": True}
             request["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -155,7 +162,8 @@ class HttpEngine:
 
     async def _post(self, path: str, request: Mapping[str, Any]) -> Any:
         try:
-            answer = await self._client.post(path, json=request)
+            async with self._gate.place():
+                answer = await self._client.post(path, json=request)
             answer.raise_for_status()
             return answer.json()
         except httpx.HTTPError as error:
@@ -166,7 +174,7 @@ class HttpEngine:
     async def _stream(self, path: str, request: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The JSON events of a streamed answer, up to `[DONE]`."""
         try:
-            async with self._client.stream("POST", path, json=request) as answer:
+            async with self._gate.place(), self._client.stream("POST", path, json=request) as answer:
                 if answer.is_error:
                     await answer.aread()
                     answer.raise_for_status()

@@ -10,12 +10,14 @@ import os
 import sys
 import weakref
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
-from genrec.engine.hardware import has_gpu, misfit_packages
-from genrec.errors import EngineError, ModelError
+from genrec.engine.gate import Gate
+from genrec.engine.hardware import cpu_dtype, cpu_threads, has_gpu, misfit_packages
+from genrec.errors import EngineBusy, EngineError, ModelError
 from genrec.types import Usage
 
 # vLLM takes all of its settings for CPUs from the environment; what the user set there stays.
@@ -30,11 +32,22 @@ _CPU_ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "2",
     # Eager mode compiles nothing, but for one helper of label scoring, which costs 17 s and a C++ compiler.
     "TORCHDYNAMO_DISABLE": "1",
+    # On one machine vLLM would run the model in a process of its own, for which the engine core waits in a busy
+    # loop, on a core that the model needs: with this off, and `uni` below, the core runs it itself.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "OMP_NUM_THREADS": str(cpu_threads()),
 }
+_CPU_BLOCK = 32
+"""Tokens in a block of the prefix cache, which holds whole blocks only; vLLM takes 128 on CPUs unless told."""
+_TOKENISED = 512
+"""Prompts whose tokens are kept: counted for the budget, scored, and asked again."""
+
+_Frozen = tuple[tuple[str, str], ...]
+"""Role and content of each message."""
 
 
 class VllmEngine:
-    """One model on this machine: float32 without compilation on a CPU, vLLM's own choice on a GPU.
+    """One model on this machine: without compilation on a CPU, with vLLM's own choices on a GPU.
 
     All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread.
     """
@@ -46,6 +59,8 @@ class VllmEngine:
         self._tokenizer = engine.get_tokenizer()
         self._label_ids: dict[str, int] = {}
         self._numbers = itertools.count()
+        self._gate = Gate()
+        self._tokens = lru_cache(_TOKENISED)(self._tokenise)
         self._stop = weakref.finalize(self, _stop, engine)
 
     @classmethod
@@ -65,11 +80,10 @@ class VllmEngine:
             raise EngineError(why_not(error)) from error
         arguments = AsyncEngineArgs(
             model=str(folder),
-            dtype="auto" if has_gpu() else "float32",
-            enforce_eager=not has_gpu(),
             max_model_len=max_tokens,
             disable_log_stats=True,
             structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
+            **({} if has_gpu() else _cpu_arguments()),
         )
         try:
             with _child_as_main():
@@ -86,12 +100,14 @@ class VllmEngine:
     def max_tokens(self) -> int:
         return self._max_tokens
 
-    async def score_labels(self, messages: Messages, labels: Sequence[str]) -> LabelScores:
+    async def score_labels(
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
+    ) -> LabelScores:
         from vllm import SamplingParams
 
         ids = [self._label_id(label) for label in labels]
         settings = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)
-        *_, answer = [state async for state in self._run(messages, settings)]
+        *_, answer = [state async for state in self._run(messages, settings, cache_salt)]
         if not answer.outputs[0].logprobs:
             raise EngineError("vLLM returned no log-probabilities")
         row = answer.outputs[0].logprobs[0]
@@ -113,7 +129,7 @@ class VllmEngine:
         )
         prompt = Usage()
         completion = 0
-        async for answer in self._run(messages, settings):
+        async for answer in self._run(messages, settings, sampling.cache_salt):
             piece = answer.outputs[0]
             completion += len(piece.token_ids)
             prompt = prompt if prompt.prompt_tokens else _usage(answer)
@@ -121,7 +137,7 @@ class VllmEngine:
             yield Chunk(piece.text, piece.finish_reason, usage)
 
     async def count_tokens(self, messages: Messages) -> int:
-        return len(self._tokens(messages))
+        return len(self._tokens(_frozen(messages)))
 
     async def check(self) -> None:
         await collect(self.generate([{"role": "user", "content": "Hi"}], Sampling(max_tokens=1)))
@@ -129,9 +145,10 @@ class VllmEngine:
     async def close(self) -> None:
         self._stop()
 
-    def _tokens(self, messages: Messages) -> list[int]:
+    def _tokenise(self, frozen: _Frozen) -> list[int]:
+        messages = [{"role": role, "content": content} for role, content in frozen]
         tokens: list[int] = self._tokenizer.apply_chat_template(
-            [dict(message) for message in messages],
+            messages,
             add_generation_prompt=not begins_answer(messages),
             continue_final_message=begins_answer(messages),
             return_dict=False,
@@ -146,24 +163,40 @@ class VllmEngine:
             self._label_ids[label] = tokens[0]
         return self._label_ids[label]
 
-    async def _run(self, messages: Messages, settings: Any) -> AsyncIterator[Any]:
+    async def _run(self, messages: Messages, settings: Any, cache_salt: str | None) -> AsyncIterator[Any]:
         """One request. Leaving the loop early, or being cancelled, aborts it inside vLLM."""
         if not self._stop.alive:
             raise EngineError("the engine was closed: make a new recommender")
-        prompt = {"prompt_token_ids": self._tokens(messages)}
+        prompt: dict[str, Any] = {"prompt_token_ids": self._tokens(_frozen(messages))}
+        if cache_salt:
+            prompt["cache_salt"] = cache_salt
         try:
-            async for answer in self._engine.generate(prompt, settings, f"genrec-{next(self._numbers)}"):
-                yield answer
-        except asyncio.CancelledError:
+            async with self._gate.place():
+                async for answer in self._engine.generate(prompt, settings, f"genrec-{next(self._numbers)}"):
+                    yield answer
+        except (asyncio.CancelledError, EngineBusy):
             raise
         except Exception as error:  # vLLM has no common base for what a request can raise
             raise EngineError(f"vLLM failed: {type(error).__name__}: {_first_line(error)}") from error
+
+
+def _cpu_arguments() -> dict[str, Any]:
+    return {
+        "dtype": cpu_dtype(),
+        "enforce_eager": True,
+        "block_size": _CPU_BLOCK,
+        "distributed_executor_backend": "uni",
+    }
 
 
 def _stop(engine: Any) -> None:
     """End the engine core. Once is enough: vLLM's own finalizer fails when the interpreter is on its way out."""
     engine.shutdown()
     engine.shutdown = lambda: None
+
+
+def _frozen(messages: Messages) -> _Frozen:
+    return tuple((message["role"], message["content"]) for message in messages)
 
 
 def _usage(answer: Any) -> Usage:

@@ -11,22 +11,37 @@ from retrieval.types import AttributeValue, Context, Event, Item, User, plain
 
 _MANY = 5
 """Items carry up to hundreds of categories; a prompt shows the first few."""
+DESCRIPTION = 300
+"""Characters of a description that a prompt shows where there is room."""
 
 
-def item_data(item: Item) -> dict[str, Any]:
-    """`title`, `description`, `categories`, `price`, `attributes` of an item."""
+def item_data(item: Item, description: int = DESCRIPTION) -> dict[str, Any]:
+    """`title`, `description` (cut at so many characters), `categories`, `price`, `attributes` of an item."""
     return {
         "title": clean(item.title, 120),
-        "description": clean(item.description),
+        "description": clean(item.description, description) if description else "",
         "categories": [clean(category, 60) for category in item.categories[:_MANY]],
         "price": item.price,
         "attributes": _attributes(item.attributes),
     }
 
 
-def candidate_data(label: str, item: Item) -> dict[str, Any]:
+def candidate_data(label: str, item: Item, description: int = DESCRIPTION) -> dict[str, Any]:
     """An item with the `label` that stands for it in this prompt."""
-    return {"label": label, **item_data(item)}
+    return {"label": label, **item_data(item, description)}
+
+
+def content_free(labels: Sequence[str]) -> dict[str, Any]:
+    """What a ranking template sees where nothing is known: of the user, of the moment, of any item."""
+    unknown = Item(item_id="N/A", title="N/A")
+    return {
+        "user": {"attributes": {}},
+        "history": [],
+        "context": {},
+        "instruction": "",
+        "candidates": [candidate_data(label, unknown) for label in labels],
+        "n": 1,
+    }
 
 
 def user_data(user: User) -> dict[str, Any]:

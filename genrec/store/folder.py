@@ -19,12 +19,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from genrec.errors import DataError
 from genrec.store.memory import Store
 from retrieval.types import Event, Item, User
-from retrieval.weights import Weights
 
 _R = TypeVar("_R", bound=BaseModel)
 _FORMATS = ("jsonl", "csv", "parquet")
 _NESTED = {"attributes", "context", "categories"}
-WEIGHTS_FILE = "weights.json"
 _NO_EVENTS: tuple[Event, ...] = ()
 
 
@@ -64,35 +62,7 @@ def folder_pack(folder: Path) -> str | None:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        raise DataError(f"{path}: {_first(error)}") from error
-
-
-def folder_weights(folder: Path) -> Weights | None:
-    """The weights that `genrec fit` wrote into the folder; None where it did not.
-
-    Raises:
-        DataError: the file is not what `genrec fit` writes.
-    """
-    path = folder / WEIGHTS_FILE
-    if not path.exists():
-        return None
-    try:
-        return Weights.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        cause = _first(error) if isinstance(error, ValidationError) else error.strerror
-        raise DataError(f"{path}: {cause}; `genrec fit` writes it anew") from error
-
-
-def save_weights(folder: Path, weights: Weights) -> Path:
-    """Write the weights into the folder, whole or not at all. Raises DataError where the disk refuses."""
-    path = folder / WEIGHTS_FILE
-    try:
-        draft = path.with_suffix(".draft")
-        _write(draft, [weights.model_dump_json(indent=2)])
-        draft.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot write {str(path)!r}: {error.strerror}") from error
-    return path
+        raise DataError(f"{path}: {first_problem(error)}") from error
 
 
 class _Settings(BaseModel):
@@ -150,10 +120,10 @@ def _read(path: Path, record: type[_R]) -> Iterator[_R]:
         try:
             yield record.model_validate(row)
         except ValidationError as error:
-            raise DataError(f"{path}, {where}: {_first(error)}") from error
+            raise DataError(f"{path}, {where}: {first_problem(error)}") from error
 
 
-def _first(error: ValidationError) -> str:
+def first_problem(error: ValidationError) -> str:
     """The first thing wrong with a record, on one line."""
     problem = error.errors(include_url=False)[0]
     field = ".".join(map(str, problem["loc"])) or "record"

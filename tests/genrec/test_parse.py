@@ -61,5 +61,5 @@ def test_words_around_the_list_are_ignored() -> None:
 
 
 def test_the_error_shows_what_was_written() -> None:
-    with pytest.raises(AnswerError, match="no JSON list but 'I like A'"):
+    with pytest.raises(AnswerError, match="no JSON list: 'I like A'"):
         parse_list("I like A", "A")

@@ -15,8 +15,8 @@ def _candidates(*scores: float) -> list[Candidate]:
     ]
 
 
-def _order(labelled: dict[str, Candidate], scores: dict[str, float], weight: float) -> list[str]:
-    return [scored.candidate.item.item_id for scored in fuse(labelled, scores, weight)]
+def _order(candidates: list[Candidate], scores: dict[str, float], weight: float) -> list[str]:
+    return [scored.candidate.item.item_id for scored in fuse(candidates, scores, weight)]
 
 
 def test_labels_are_shuffled_by_the_seed_and_map_back() -> None:
@@ -34,15 +34,14 @@ def test_more_candidates_than_labels() -> None:
 
 
 def test_weight_zero_is_the_retrievers_order_and_one_the_models() -> None:
-    labelled = dict(zip("ABC", _candidates(0.9, 0.5, 0.1), strict=True))
-    scores = {"A": -9.0, "B": -5.0, "C": -1.0}
-    assert _order(labelled, scores, 0.0) == ["0", "1", "2"]
-    assert _order(labelled, scores, 1.0) == ["2", "1", "0"]
+    candidates = _candidates(0.5, 0.9, 0.1)
+    scores = {"0": -5.0, "1": -9.0, "2": -1.0}
+    assert _order(candidates, scores, 0.0) == ["1", "0", "2"]
+    assert _order(candidates, scores, 1.0) == ["2", "0", "1"]
 
 
 def test_equal_scores_keep_the_retrievers_order() -> None:
-    labelled = dict(zip("CAB", _candidates(0.1, 0.9, 0.5), strict=True))
-    assert _order(labelled, dict.fromkeys("ABC", -1.0), 1.0) == ["1", "2", "0"]
+    assert _order(_candidates(0.1, 0.9, 0.5), dict.fromkeys("012", -1.0), 1.0) == ["1", "2", "0"]
 
 
 def test_places_become_reciprocal_scores() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from genrec import Config, Recommender, runner
 from genrec.engine import default_model, has_gpu, resolve
+from genrec.engine.hardware import cpu_dtype
 from genrec.prompting import Messages
 
 pytestmark = pytest.mark.model
@@ -30,7 +31,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
     command += ["--served-model-name", "small", "--host", "127.0.0.1", "--port", str(port), "--max-model-len", "4096"]
     command += ["--structured-outputs-config", '{"backend":"xgrammar","disable_any_whitespace":true}']
-    command += [] if has_gpu() else ["--dtype", "float32", "--enforce-eager"]
+    command += [] if has_gpu() else ["--dtype", cpu_dtype(), "--enforce-eager"]
     log = tmp_path_factory.mktemp("server") / "log.txt"
     with log.open("w") as sink:
         server = subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT)

@@ -40,12 +40,12 @@ def test_the_version_changes_with_any_template(pack: Path) -> None:
 
 
 def test_a_begun_answer_is_the_last_message() -> None:
-    data = {"user": {"attributes": {}}, "history": [], "context": {}, "instruction": "", "candidates": [], "n": 1}
     item = {"title": "Tea", "categories": [], "price": None, "attributes": {}, "description": ""}
     evidence = [{"text": "you bought Mocha"}]
-    messages = load_pack("general").render("explain", {**data, "item": item, "evidence": evidence})
+    data = {"item": item, "evidence": evidence, "language": "English", "opening": "Because you bought Mocha, take Tea"}
+    messages = load_pack("general").render("explain", data)
     assert [message["role"] for message in messages] == ["system", "user", "assistant"]
-    assert messages[-1]["content"] == "Because you bought Mocha, you may like Tea"
+    assert messages[-1]["content"] == "Because you bought Mocha, take Tea"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""One reason for one item: evidence and the item's facts to the model, its sentence to the check."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from genrec import prompting
+from genrec._scene import Ask, Scene, Setup
+from genrec.deadline import Deadline
+from genrec.engine import Sampling
+from genrec.engine.base import begins_answer, collect
+from genrec.errors import EngineError
+from genrec.explain import Cited, by_signal, facts_of, make_reason, pick_evidence, plain_reason
+from genrec.reasons import reason_key
+from genrec.types import Explanation, Fallback, PromptVersion, Reason, Rejection, Usage
+from retrieval import Item
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A reason, what it cost, and the model's sentence where that was refused."""
+
+    reason: Reason
+    rejection: Rejection | None = None
+    usage: Usage = field(default_factory=Usage)
+    calls: int = 0
+
+
+class Explainer:
+    """Words the evidence of one scene. `names` are what a reason must not say unless it is cited."""
+
+    def __init__(self, setup: Setup, scene: Scene, deadline: Deadline, names: Sequence[str]) -> None:
+        self._setup, self._scene, self._deadline, self._names = setup, scene, deadline, names
+
+    async def explain(self, item: Item, cited: Sequence[Cited]) -> Explained:
+        """A checked reason, by the model or from the cache. Raises EngineError where the model does not answer."""
+        setup, pack, words = self._setup, self._setup.pack, self._scene.words
+        texts = [part.evidence.text for part in cited]
+        data = {
+            "item": prompting.item_data(item),
+            "evidence": [part.evidence.model_dump() for part in cited],
+            "opening": words.opening(texts, prompting.item_data(item)["title"]),
+            "language": words.name,
+        }
+        messages = pack.render("explain", data)
+        beginning = messages[-1]["content"] if begins_answer(messages) else ""
+        key = reason_key(texts, item, pack.version, setup.engine.model, messages)
+        text, usage, calls = setup.reasons.get(key), Usage(), 0
+        if text is None:
+            settings = pack.settings["explain"]
+            sampling = Sampling(settings.max_tokens, settings.temperature, cache_salt=setup.config.cache_salt)
+            answer = await self._deadline.hold(collect(setup.engine.generate(messages, sampling)))
+            text, usage, calls = beginning + answer.text, answer.usage, 1
+            setup.reasons.keep(key, text)
+        reason, rejection = self.check(item, cited, text, instructions=messages[0]["content"], beginning=beginning)
+        return Explained(reason, rejection, usage, calls)
+
+    def check(
+        self, item: Item, cited: Sequence[Cited], text: str, *, instructions: str, beginning: str = ""
+    ) -> tuple[Reason, Rejection | None]:
+        """What the model wrote as a reason: as it is, or a plain one, and what was refused."""
+        facts = facts_of(item, cited, self._names, instructions, self._scene.language)
+        reason, cause = make_reason(text, cited, facts, beginning=beginning)
+        return reason, Rejection(item_id=item.item_id, text=text[:300], cause=cause) if cause else None
+
+
+async def explain_one(setup: Setup, ask: Ask, item: Item) -> Explanation:
+    """Why an item suits a user, recommended or not. Raises EngineError where that is what the configuration says."""
+    scene, pack = Scene(setup, ask), setup.pack
+    [candidate] = await asyncio.to_thread(setup.retriever.score, scene.query, [item.item_id])
+    cited = pick_evidence(candidate, scene.world(scene.latest(setup.config.history)))
+    explainer = Explainer(setup, scene, Deadline(setup.config.deadline_s), scene.names([item]))
+    fallback = None
+    try:
+        found = await explainer.explain(item, cited)
+    except EngineError as error:
+        if setup.config.on_failure == "raise":
+            raise
+        fallback = Fallback(stage="explain", cause=f"{type(error).__name__}: {error}")
+        found = Explained(plain_reason(cited, scene.language))
+    return Explanation(
+        user_id=scene.user.user_id,
+        item_id=item.item_id,
+        title=item.title,
+        score=candidate.score,
+        signals=by_signal(candidate),
+        evidence=tuple(part.evidence for part in cited),
+        reason=found.reason,
+        rejected=found.rejection,
+        prompt=PromptVersion(name=pack.name, version=pack.version),
+        model=setup.engine.model,
+        fallback=fallback,
+        usage=found.usage,
+    )

@@ -1,0 +1,97 @@
+"""Who asks, what they did, where they are now: what every step of a request looks at."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from genrec.calibration import Calibration
+from genrec.config import Config
+from genrec.engine import Engine
+from genrec.explain import World
+from genrec.prompting import Pack
+from genrec.reasons import ReasonCache
+from genrec.store import Store
+from genrec.wording import Language, Wording, wording
+from retrieval import Context, Event, Filter, Item, Query, Retriever
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What all requests of a recommender share."""
+
+    store: Store
+    retriever: Retriever
+    pack: Pack
+    engine: Engine
+    config: Config
+    calibration: Calibration
+    reasons: ReasonCache
+    model_weight: float | None
+    """The fitted share of the model, None where nobody fitted it."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What somebody wants: n items for a user, here and now."""
+
+    user_id: str
+    n: int = 1
+    context: Context = field(default_factory=Context)
+    instruction: str = ""
+    filter: Filter = field(default_factory=Filter)
+    language: Language | None = None
+
+
+class Scene:
+    """One request, with the user and the history that belong to it. Raises NotFound for an unknown user."""
+
+    def __init__(self, setup: Setup, ask: Ask) -> None:
+        config = setup.config
+        self._setup = setup
+        self.ask = ask
+        self.user = setup.store.user(ask.user_id)
+        self.history = setup.store.history(ask.user_id)
+        self.now = ask.context.time or datetime.now(UTC)
+        self.language: Language = ask.language or config.language
+        about = (config.seed, ask.user_id, ask.instruction, ask.context.fields())
+        self.seed = zlib.crc32(repr(about).encode("utf-8", "surrogatepass"))
+
+    @property
+    def query(self) -> Query:
+        """What retrieval is asked."""
+        ask, policy = self.ask, self._setup.config.policy.model_copy(update={"seed": self.seed})
+        now = self.now if self.now.tzinfo else self.now.replace(tzinfo=UTC)
+        return Query(self.user, self.history, ask.context, ask.instruction, ask.filter, policy, now=now)
+
+    @property
+    def words(self) -> Wording:
+        """The words of the language that was asked for."""
+        return wording(self.language)
+
+    def latest(self, count: int) -> Sequence[Event]:
+        """The latest events, oldest first."""
+        return self.history[-count:] if count else ()
+
+    def world(self, events: Sequence[Event]) -> World:
+        """What evidence is worded with, where `events` may be cited."""
+        knowledge = self._setup.retriever.knowledge
+        return World(
+            user=self.user,
+            events=events,
+            context=self.ask.context,
+            instruction=self.ask.instruction,
+            item=self._setup.store.item,
+            takers=lambda item_id: knowledge.takers(item_id),
+            now=self.now,
+            language=self.language,
+        )
+
+    def names(self, candidates: Iterable[Item]) -> list[str]:
+        """What a reason must not say unless it is cited: other titles, categories, the user's attributes."""
+        store = self._setup.store
+        past = {store.item(event.item_id).title for event in self.history}
+        attributes = {value for value in self.user.attributes.values() if isinstance(value, str)}
+        return sorted({*past, *(item.title for item in candidates), *attributes, *store.categories})
