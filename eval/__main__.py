@@ -13,11 +13,15 @@ import typer
 
 from eval.audit import read_answers, summary
 from eval.bench import compare, device
+from eval.bench_rank import compare as compare_ranking
 from eval.cold import compare as compare_cold
 from eval.crash import kill_repeatedly
+from eval.hostile import attack
 from eval.index import compare as compare_indexes
 from eval.ranks import compare as compare_ranks
+from eval.reasons import measure as measure_reasons
 from eval.retrieval import measure
+from eval.validity import count_invalid
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import GenrecError
 from genrec.parts import build_retriever
@@ -25,7 +29,7 @@ from genrec.prompting import pack_folder
 from genrec.recommender import Recommender
 from genrec.store import Store, read_folder
 from genrec.terminal import terminal
-from retrieval import Event, Retriever
+from retrieval import Context, Event, Retriever
 
 app = typer.Typer(help="Measures genrec.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -58,15 +62,46 @@ def bench(
             screen.line(f"Rankings a second, labels : JSON, {case} = {ratio:.1f} : 1")
 
 
+@app.command("bench-rank", epilog="Example: make bench-rank")
+def bench_rank(
+    data: Annotated[Path, typer.Option("--data", help="MovieLens 100K as a data folder.")],
+    rank_llm: Annotated[Path | None, typer.Option(help="The Python of an environment that has rank-llm.")] = None,
+    users: Annotated[int, typer.Option(min=2, help="How many users ask, all at once.")] = 64,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each way is measured.")] = 3,
+    out: Annotated[Path, typer.Option(help="Where the figures are written, as JSON.")] = Path("eval/results"),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Time ranking by labels against the bare engine, JSON lists and rank-llm, on the same candidates."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        with Recommender.from_folder(data, status=screen.status) as recommender:
+            result = compare_ranking(recommender, users, rounds, rank_llm, screen.status)
+        screen.status("")
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "bench-rank.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        if as_json:
+            screen.json(result)
+            return
+        sizes = f"{users} users at once, 20 candidates, {rounds} rounds, medians (minimum-maximum)"
+        screen.line(f"{result['device']}; model {result['model']}; {sizes}")
+        screen.line()
+        screen.table(result["rows"])
+        screen.line()
+        for name, ratio in result["ratios"].items():
+            screen.line(f"{name} {ratio:.2f}")
+        screen.line("explaining: " + ", ".join(f"{name} {value:g}" for name, value in result["explaining"].items()))
+        screen.line(f"rank-llm: {result['rank_llm']}")
+
+
 @app.command(epilog="Example: python -m eval ranks --data films --users 100")
 def ranks(
     data: Annotated[Path, typer.Option("--data", help="A data folder with events.")],
     users: Annotated[int, typer.Option(min=2, help="How many users; each has one hidden item.")] = 200,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    others: Annotated[bool, typer.Option("--others", help="Also ask item by item and pair by pair.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
-    """Compare the model's ranking with chance and with its own retriever."""
+    """Compare the model's ranking with chance and its retriever; show what places in the prompt do; fit its weight."""
     with terminal(cache_folder() / "log.txt") as screen:
-        result = compare_ranks(data, users, screen.status)
+        result = compare_ranks(data, users, screen.status, others=others)
         screen.status("")
         if as_json:
             screen.json(result)
@@ -74,7 +109,77 @@ def ranks(
         sizes = f"{result['users']} users, {result['candidates']} candidates"
         screen.line(f"{result['data']}: {sizes}; model {result['model']}; NDCG x 100")
         screen.line()
-        screen.table(result["rows"])
+        for table in (result["rows"], result["bias"]["spread"], result["bias"]["curve"]):
+            screen.table(table)
+            screen.line()
+        screen.line(f"standard deviation of mean ranks where places do not matter: {result['bias']['expected_sd']}")
+        screen.line(f"weight: {result['weight']}")
+
+
+@app.command(epilog="Example: python -m eval hostile --inputs 100000 --seconds 60")
+def hostile(
+    inputs: Annotated[int, typer.Option(min=1, help="How many texts are generated.")] = 100_000,
+    seconds: Annotated[int, typer.Option(min=1, help="How long texts are looked for by coverage.")] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Feed the parser of model answers named, generated and guided hostile texts; fails if one breaks it."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        result = attack(inputs, seconds, screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(result)
+        else:
+            screen.table(result["named"])
+            screen.line()
+            for name in ("generated", "guided", "slowest_ms", "within_100_ms"):
+                screen.line(f"{name}: {result[name]}")
+
+
+@app.command(epilog="Example: python -m eval reasons --data films --users 100")
+def reasons(
+    data: Annotated[Path, typer.Option("--data", help="A data folder with events.")],
+    users: Annotated[int, typer.Option(min=2, help="How many users; each gets five items with reasons.")] = 100,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+) -> None:
+    """Measure reasons: citations, necessity of what they cite, reasons on the wrong item, and how they read."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        with Recommender.from_folder(data, status=screen.status) as recommender:
+            latest = max(
+                (e.timestamp for u in recommender.store.user_ids for e in recommender.store.history(u) if e.timestamp),
+                default=None,
+            )
+            result = measure_reasons(recommender, users, Context(time=latest), screen.status)
+        screen.status("")
+        if as_json:
+            screen.json({"data": data.name, **result})
+            return
+        screen.line(f"{data.name}: {result['users']} users, 5 items each; model {result['model']}")
+        for name in ("citations", "necessity"):
+            screen.line()
+            screen.table([{name: key, "": value} for key, value in result[name].items()])
+        for name in ("swap", "readability"):
+            screen.line()
+            screen.table(result[name])
+
+
+@app.command(epilog="Example: python -m eval validity --data films --requests 2000")
+def validity(
+    data: Annotated[Path, typer.Option("--data", help="A data folder with events.")],
+    requests: Annotated[int, typer.Option(min=2, help="How many, half of them by each strategy.")] = 2000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Count invalid ids, and what had to be repaired, over real requests; the exit status is 1 if an id is invalid."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        with Recommender.from_folder(data, status=screen.status) as recommender:
+            result = count_invalid(recommender, requests, screen.status)
+        screen.status("")
+        if as_json:
+            screen.json({"data": data.name, **result})
+        else:
+            screen.line(f"{data.name}: model {result['model']}")
+            screen.table(result["rows"])
+        if result["invalid_ids"]:
+            raise typer.Exit(1)
 
 
 @app.command(epilog="Example: python -m eval retrieval --data films --tables")

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from genrec import prompting
-from genrec._scene import Ask, Scene, Setup
 from genrec.deadline import Deadline
 from genrec.engine import Sampling
 from genrec.engine.base import begins_answer, collect
 from genrec.errors import EngineError
 from genrec.explain import Cited, by_signal, facts_of, make_reason, pick_evidence, plain_reason
 from genrec.reasons import reason_key
+from genrec.scene import Ask, Scene, Setup
 from genrec.types import Explanation, Fallback, PromptVersion, Reason, Rejection, Usage
 from retrieval import Item
 
@@ -68,7 +68,7 @@ class Explainer:
 
 async def explain_one(setup: Setup, ask: Ask, item: Item) -> Explanation:
     """Why an item suits a user, recommended or not. Raises EngineError where that is what the configuration says."""
-    scene, pack = Scene(setup, ask), setup.pack
+    scene, pack = setup.scene(ask), setup.pack
     [candidate] = await asyncio.to_thread(setup.retriever.score, scene.query, [item.item_id])
     cited = pick_evidence(candidate, scene.world(scene.latest(setup.config.history)))
     explainer = Explainer(setup, scene, Deadline(setup.config.deadline_s), scene.names([item]))

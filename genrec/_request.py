@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from genrec import prompting, tournament
 from genrec._explainer import Explained, Explainer
-from genrec._scene import Ask, Scene, Setup
 from genrec.budget import Cut, cuts, largest_that_fits
 from genrec.deadline import Deadline
 from genrec.engine import measured_weight
@@ -20,6 +19,7 @@ from genrec.errors import AnswerError, EngineError, PromptError
 from genrec.explain import Cited, pick_evidence, plain_reason
 from genrec.prompting import DESCRIPTION, Messages
 from genrec.ranking import LABELS, Ranking, Scored, Window, assign_labels, average, fuse, rank_by_labels, rank_by_list
+from genrec.scene import Ask, Setup
 from genrec.types import (
     Fallback,
     PromptVersion,
@@ -47,7 +47,7 @@ class Request:
         self._deadline = Deadline(setup.config.deadline_s)
         self._id = uuid.uuid4().hex
         self._setup, self._ask, self._config = setup, ask, setup.config
-        self._scene = Scene(setup, ask)
+        self._scene = setup.scene(ask)
         self._cut: Cut | None = Cut(len(self._scene.latest(setup.config.history)))
         self._warnings: list[str] = []
         self._weight = self._model_weight()
@@ -250,7 +250,7 @@ class Request:
         text = self._ranking.reasons.get(item.item_id) if self._ranking else None
         if text is None:
             return
-        instructions = self._messages({}, Cut(0))[0]["content"]
+        instructions = self._setup.pack.system("list", {"language": self._scene.words.name})
         self._reasons[item.item_id], rejection = explainer.check(item, cited, text, instructions=instructions)
         self._rejections += [rejection] if rejection else []
 

@@ -4,26 +4,55 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from genrec import doctor as examination
-from genrec._scene import Ask
+from genrec import insight, runner
+from genrec.arguments import (
+    Allow,
+    AsJson,
+    Count,
+    Data,
+    Deny,
+    Engine,
+    InLanguage,
+    Instruction,
+    LanguageName,
+    Model,
+    Moment,
+    OneItem,
+    OneUser,
+    PackName,
+    StrategyName,
+    Where,
+    parse_context,
+    parse_filter,
+)
 from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
-from genrec.errors import EngineError, GenrecError
+from genrec.errors import DataError, EngineError, GenrecError
 from genrec.explain import alike
-from genrec.parts import build_retriever, fit_weights
+from genrec.parts import build_retriever, fit_weights, hold_out
 from genrec.prompting import pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
-from genrec.store import folder_pack, folder_weights, import_movielens_100k, read_folder, save_weights
+from genrec.scene import Ask, Scene
+from genrec.store import (
+    Store,
+    folder_model_weights,
+    folder_pack,
+    folder_weights,
+    import_movielens_100k,
+    read_folder,
+    save_model_weight,
+    save_weights,
+)
 from genrec.terminal import Terminal, terminal
-from retrieval import Between, Context, Filter, Policy, Weights
-from retrieval.filters import Condition
+from genrec.weighing import FEWEST_CASES, fit_weight, judge
+from retrieval import Context, Filter, Policy, Weights
 
 _FOUNDING_CONTEXT = Context.model_validate({"time": "2023-08-05", "place": "Beijing", "device": "PC"})
 
@@ -39,44 +68,22 @@ imports = typer.Typer(help="Turn a public data set into a data folder.", no_args
 app.add_typer(imports, name="import")
 
 
-class StrategyName(StrEnum):
-    """How the model is asked."""
-
-    labels = "labels"
-    json = "json"
-
-
-Data = Annotated[Path, typer.Option("--data", help="Folder with items, and users and events where there are any.")]
-Count = Annotated[int, typer.Option("--n", min=1, max=MOST_CANDIDATES, help="How many items.")]
-Engine = Annotated[
-    str | None, typer.Option("--engine", metavar="URL", help="A vLLM or OpenAI-compatible server instead of our own.")
-]
-Model = Annotated[str | None, typer.Option(help="Hub id, local folder or wheel:PACKAGE; else what suits the machine.")]
-PackName = Annotated[str | None, typer.Option("--pack", help="Name or folder of prompts; else what the data names.")]
-Where = Annotated[
-    list[str] | None,
-    typer.Option("--where", metavar="NAME=VALUE", help="Only items with it; also NAME=THIS|THAT and NAME=LOW..HIGH."),
-]
-Allow = Annotated[list[str] | None, typer.Option("--allow", metavar="ITEM", help="Only these items.")]
-Deny = Annotated[list[str] | None, typer.Option("--deny", metavar="ITEM", help="Never these items.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of text.")]
-
-
 @app.command(epilog="Example: genrec recommend --data films --user 42 --context place=Oslo --instruction 'a comedy'")
 def recommend(
     data: Data,
     user: Annotated[list[str], typer.Option("--user", help="Whom to recommend to; may be given several times.")],
     n: Count = 5,
-    context: Annotated[
-        list[str] | None, typer.Option("--context", metavar="KEY=VALUE", help="time, place, device or any other field.")
-    ] = None,
-    instruction: Annotated[str, typer.Option(help="What the user asks for, in words.")] = "",
+    context: Moment = None,
+    instruction: Instruction = "",
     where: Where = None,
     allow: Allow = None,
     deny: Deny = None,
     diversity: Annotated[float, typer.Option(min=0, max=1, help="From 0, the best scores, to 1, all different.")] = 0,
     explore: Annotated[int, typer.Option(min=0, help="Places for items that few have taken.")] = 0,
     strategy: Annotated[StrategyName, typer.Option(help="How the model is asked.")] = StrategyName.labels,
+    candidates: Annotated[int, typer.Option(min=1, max=MOST_CANDIDATES, help="How many items the model ranks.")] = 20,
+    permutations: Annotated[int, typer.Option(min=1, max=26, help="In how many orders it sees them.")] = 1,
+    language: InLanguage = LanguageName.en,
     engine: Engine = None,
     model: Model = None,
     pack: PackName = None,
@@ -84,7 +91,13 @@ def recommend(
 ) -> None:
     """Recommend items to users, with reasons."""
     moment, wanted = parse_context(context or []), parse_filter(where or [], allow, deny or [])
-    config = Config(strategy=strategy.value, policy=Policy(diversity=diversity, explore=explore))
+    config = _config(
+        strategy=strategy.value,
+        candidates=candidates,
+        permutations=permutations,
+        language=language.value,
+        policy=Policy(diversity=diversity, explore=explore),
+    )
     with terminal(log_file()) as screen:
         store = read_folder(data)
         for user_id in user:
@@ -95,6 +108,7 @@ def recommend(
             engine=engine,
             model=model,
             weights=folder_weights(data),
+            model_weights=folder_model_weights(data),
             config=config,
             status=screen.status,
         )
@@ -138,28 +152,178 @@ def similar(
             screen.table(rows)
 
 
-@app.command(epilog="Example: genrec fit --data films")
-def fit(data: Data, as_json: AsJson = False) -> None:
-    """Fit the weights of the retrieval signals to what each user took last, and save them beside the data."""
+@app.command(epilog="Example: genrec explain --data films --user 42 --item heat-1995 --language zh")
+def explain(
+    data: Data,
+    user: OneUser,
+    item: OneItem,
+    context: Moment = None,
+    instruction: Instruction = "",
+    language: InLanguage = LanguageName.en,
+    engine: Engine = None,
+    model: Model = None,
+    pack: PackName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why an item suits a user, recommended or not, in a sentence that is checked against evidence."""
+    moment = parse_context(context or [])
     with terminal(log_file()) as screen:
         store = read_folder(data)
-        fitted = fit_weights(store, DEFAULT_ENCODER, screen.status)
-        path = save_weights(data, fitted.weights)
+        store.user(user), store.item(item)
+        recommender = Recommender.from_folder(data, pack=pack, engine=engine, model=model, status=screen.status)
+        with recommender:
+            screen.status("explaining")
+            found = recommender.explain(user, item, context=moment, instruction=instruction, language=language.value)
+            screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            screen.explanation(found)
+
+
+@app.command("why-not", epilog="Example: genrec why-not --data films --user 42 --item heat-1995")
+def why_not(
+    data: Data,
+    user: OneUser,
+    item: OneItem,
+    n: Count = 5,
+    context: Moment = None,
+    instruction: Instruction = "",
+    where: Where = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    language: InLanguage = LanguageName.en,
+    as_json: AsJson = False,
+) -> None:
+    """Say what keeps an item out of a user's first n: what is above it, and the signals that it lacks."""
+    moment, wanted = parse_context(context or []), parse_filter(where or [], allow, deny or [])
+    with terminal(log_file()) as screen:
+        scene = _scene(screen, data, Ask(user, n, moment, instruction, wanted, language.value), [item])
+        found = insight.why_not(scene, item)
         screen.status("")
         if as_json:
-            screen.json({"file": str(path), **fitted.model_dump()})
-            return
-        defaults = Weights().model_dump()
-        screen.table(
-            [
-                {"weight": name, "fitted": value, "default": defaults[name]}
-                for name, value in fitted.weights.model_dump().items()
-            ]
+            screen.json(found)
+        else:
+            screen.why_not(found)
+
+
+@app.command(epilog="Example: genrec contrast --data films --user 42 --item heat-1995 --with fargo-1996")
+def contrast(
+    data: Data,
+    user: OneUser,
+    item: OneItem,
+    other: Annotated[str, typer.Option("--with", help="The item to compare it with.")],
+    context: Moment = None,
+    instruction: Instruction = "",
+    language: InLanguage = LanguageName.en,
+    as_json: AsJson = False,
+) -> None:
+    """Say what sets two items apart for a user, cause by cause."""
+    ask = Ask(user, 1, parse_context(context or []), instruction, language=language.value)
+    with terminal(log_file()) as screen:
+        found = insight.contrast(_scene(screen, data, ask, [item, other]), item, other)
+        screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            screen.contrast(found)
+
+
+@app.command(epilog="Example: genrec fit --data films; then genrec fit --data films --ranking")
+def fit(
+    data: Data,
+    ranking: Annotated[bool, typer.Option("--ranking", help="Fit the share of the language model instead.")] = False,
+    cases: Annotated[int, typer.Option(min=FEWEST_CASES, help="How many lists the model is asked about.")] = 200,
+    engine: Engine = None,
+    model: Model = None,
+    pack: PackName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit weights to what each user took last, and save them beside the data."""
+    with terminal(log_file()) as screen:
+        store = read_folder(data)
+        if ranking:
+            _fit_ranking(screen, data, store, cases, engine, model, pack, as_json=as_json)
+        else:
+            _fit_signals(screen, data, store, as_json=as_json)
+
+
+def _fit_signals(screen: Terminal, data: Path, store: Store, *, as_json: bool) -> None:
+    fitted = fit_weights(store, DEFAULT_ENCODER, screen.status)
+    path = save_weights(data, fitted.weights)
+    screen.status("")
+    if as_json:
+        screen.json({"file": str(path), **fitted.model_dump()})
+        return
+    defaults = Weights().model_dump()
+    screen.table(
+        [
+            {"weight": name, "fitted": value, "default": defaults[name]}
+            for name, value in fitted.weights.model_dump().items()
+        ]
+    )
+    screen.line(
+        f"\nNDCG@10 on the {fitted.cases} held-out items that were fitted to: "
+        f"{fitted.before:.4f} before, {fitted.after:.4f} after. Written to {path}."
+    )
+
+
+def _fit_ranking(
+    screen: Terminal,
+    data: Path,
+    store: Store,
+    most: int,
+    engine: str | None,
+    model: str | None,
+    pack: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    known, cases = hold_out(store)
+    recommender = Recommender.from_store(
+        known,
+        pack=pack or folder_pack(data) or DEFAULT_PACK,
+        engine=engine,
+        model=model,
+        weights=folder_weights(data),
+        status=screen.status,
+    )
+    with recommender:
+        judged = runner.run(
+            judge(recommender, cases, most, lambda done, of: screen.status(f"asking the model: {done} of {of} lists"))
         )
-        screen.line(
-            f"\nNDCG@10 on the {fitted.cases} held-out items that were fitted to: "
-            f"{fitted.before:.4f} before, {fitted.after:.4f} after. Written to {path}."
-        )
+        name = recommender.engine.model
+    if len(judged) < FEWEST_CASES:
+        raise DataError(f"{len(judged)} lists hold what the user took next: fitting needs {FEWEST_CASES}")
+    found = fit_weight(judged)
+    path = save_model_weight(data, name, found.weight)
+    screen.status("")
+    if as_json:
+        screen.json({"file": str(path), "model": name, **found.model_dump()})
+        return
+    screen.line(
+        f"model {name}: weight {found.weight:g} (best {found.best:g}); NDCG@10 on {found.cases} lists that hold the "
+        f"item: {found.before:.4f} without the model, {found.after:.4f} with the best weight, standard error of the "
+        f"difference {found.standard_error:.4f}. Written to {path}."
+    )
+
+
+def _scene(screen: Terminal, data: Path, ask: Ask, items: list[str]) -> Scene:
+    """A request without a language model; unknown users and items are said before anything is loaded."""
+    store = read_folder(data)
+    store.user(ask.user_id)
+    for item in items:
+        store.item(item)
+    retriever = build_retriever(store, DEFAULT_ENCODER, screen.status, folder_weights(data))
+    return Scene(store, retriever, Config(), ask)
+
+
+def _config(**settings: Any) -> Config:
+    """Settings that do not go together are a usage error."""
+    try:
+        return Config(**settings)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")) from error
 
 
 @imports.command("movielens-100k", epilog="Example: genrec import movielens-100k downloads/ml-100k films")
@@ -219,46 +383,6 @@ def _answer(screen: Terminal, recommender: Recommender, ask: Ask, *, as_json: bo
     titles = {item.item_id: item.title for item in store.items}
     screen.person(store.user(ask.user_id), store.history(ask.user_id), titles, ask.context)
     screen.recommendation(answer)
-
-
-def parse_context(pairs: list[str]) -> Context:
-    """`KEY=VALUE` pairs as a context; a bad one is a usage error that names it."""
-    fields = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not name or not equals or not value:
-            raise typer.BadParameter(f"{pair!r}: write --context KEY=VALUE, for example --context place=Beijing")
-        fields[name] = value
-    try:
-        return Context.model_validate(fields)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        raise typer.BadParameter(
-            f"{problem['loc'][0]}={problem['input']!r}: {problem['msg']}; a time reads 2023-08-05 or 2023-08-05T19:30"
-        ) from error
-
-
-def parse_filter(where: list[str], allow: list[str] | None, deny: list[str]) -> Filter:
-    """`NAME=VALUE`, `NAME=THIS|THAT` and `NAME=LOW..HIGH` as a filter; a bad one is a usage error that names it."""
-    conditions: dict[str, Condition] = {}
-    for text in where:
-        name, equals, value = text.partition("=")
-        if not name or not equals or not value:
-            raise typer.BadParameter(f"{text!r}: write --where NAME=VALUE, NAME=THIS|THAT or NAME=LOW..HIGH")
-        try:
-            conditions[name] = _condition(value)
-        except ValidationError as error:
-            raise typer.BadParameter(f"{text!r}: {error.errors(include_url=False)[0]['msg']}") from error
-        except ValueError as error:
-            raise typer.BadParameter(f"{text!r}: {error}") from error
-    return Filter(where=conditions, allow=frozenset(allow) if allow else None, deny=frozenset(deny))
-
-
-def _condition(value: str) -> Condition:
-    low, dots, high = value.partition("..")
-    if not dots:
-        return tuple(value.split("|")) if "|" in value else value
-    return Between(low=float(low) if low else None, high=float(high) if high else None)
 
 
 def log_file() -> Path:

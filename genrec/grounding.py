@@ -23,11 +23,11 @@ _ECHO_WORDS = 6
 _COMMON = frozenset(
     """
     a about after all also an and another any are as at away be because been before being between both but by can
-    could did do does down each else enjoy every few fit for from full further good great had has have he her here
-    him his how i if in interest into is it its just kind like lot love made make many match may might more most much
-    new next no nor not of off on one only or other our out over own perfect quite rather really same she should
-    since so some somebody someone something sort still such suit taste than that the their them then there these
-    they this those through to together too under until up upon very was way we well were what when where which while
+    could did do does down each else enjoy every few fit for from full further good great had has have here
+    how i if in interest into is it its just kind like lot love made make many match may might more most much
+    new next no nor not of off on one only or other our out over own perfect quite rather really same should
+    since so some somebody someone something sort still such suit taste than that the then there these
+    this those through to together too under until up upon very was way we well were what when where which while
     who whose why will with without world would you your
     choice choose film give item movie pick product similar story tell try
     """.split()

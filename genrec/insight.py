@@ -7,9 +7,9 @@ from dataclasses import replace
 from statistics import mean
 from typing import Literal
 
-from genrec._scene import Scene, Setup
 from genrec.explain import Cause, by_cause, by_signal, cite
 from genrec.prompting import clean
+from genrec.scene import Scene
 from genrec.types import Above, Contrast, Difference, SignalGap, WhyNot
 from retrieval import Candidate, Query
 from retrieval.choice import seen
@@ -21,13 +21,13 @@ _MOST_CAUSES = 2
 _MOST_GAPS = 3
 
 
-def why_not(setup: Setup, scene: Scene, item_id: str) -> WhyNot:
+def why_not(scene: Scene, item_id: str) -> WhyNot:
     """What ranks above an item for this user, and what those items have that it lacks."""
     query, n = _plainly(scene.query), scene.ask.n
-    candidate = setup.retriever.score(query, [item_id])[0]
-    ranked = setup.retriever.retrieve(query, _RANKED)
+    candidate = scene.retriever.score(query, [item_id])[0]
+    ranked = scene.retriever.retrieve(query, _RANKED)
     ids = [other.item.item_id for other in ranked]
-    excluded = None if item_id in ids else _excluded(setup, query, item_id)
+    excluded = None if item_id in ids else _excluded(scene, query, item_id)
     rank = ids.index(item_id) + 1 if item_id in ids else None
     above = ranked[: n if rank is None else min(n, rank - 1)]
     missing = _gaps(by_signal(candidate), [by_signal(other) for other in above])
@@ -48,9 +48,9 @@ def why_not(setup: Setup, scene: Scene, item_id: str) -> WhyNot:
     )
 
 
-def contrast(setup: Setup, scene: Scene, a: str, b: str) -> Contrast:
+def contrast(scene: Scene, a: str, b: str) -> Contrast:
     """What sets two items apart for this user, cause by cause."""
-    first, second = setup.retriever.score(scene.query, [a, b])
+    first, second = scene.retriever.score(scene.query, [a, b])
     causes = [{(cause.kind, cause.ref): cause for cause in by_cause(c.contributions)} for c in (first, second)]
     better = first if first.score >= second.score else second
     differences = [_difference(scene, better, key, *causes) for key in {**causes[0], **causes[1]}]
@@ -71,8 +71,8 @@ def _plainly(query: Query) -> Query:
     return replace(query, policy=query.policy.model_copy(update={"explore": 0, "diversity": 0.0}))
 
 
-def _excluded(setup: Setup, query: Query, item_id: str) -> Literal["seen", "filter"] | None:
-    if setup.retriever.allowed(query)[setup.retriever.knowledge.catalogue.row(item_id)]:
+def _excluded(scene: Scene, query: Query, item_id: str) -> Literal["seen", "filter"] | None:
+    if scene.retriever.allowed(query)[scene.retriever.knowledge.catalogue.row(item_id)]:
         return None
     met = seen(query.history, query.policy.repeat_after_days, query.now)
     return "seen" if item_id in met else "filter"

@@ -13,6 +13,9 @@ from genrec.errors import AnswerError
 _LONGEST = 1_000_000
 _MOST_LISTS = 8
 """Lists that are looked at before giving up: prose may hold brackets before the answer."""
+_MOST_ROWS = 1000
+"""Values of a list that are looked at: there are 26 letters."""
+_GAP = re.compile(r"[ \t\r\n,]*")
 _BEGIN = re.compile(r"\[\s*(?=\{)")
 _THOUGHT_ENDS = "</think>"
 
@@ -75,9 +78,8 @@ def _entries(rows: list[Any], known: frozenset[str], truncated: bool) -> ParsedL
 def _rows(text: str, place: int) -> tuple[list[Any], int, bool]:
     """The complete values of a list whose first one is at `place`, where they end, and whether `]` is missing."""
     rows: list[Any] = []
-    while True:
-        while place < len(text) and text[place] in " \t\r\n,":
-            place += 1
+    while len(rows) < _MOST_ROWS:
+        place = _end_of_gap(text, place)
         if place >= len(text):
             return rows, place, True
         if text[place] == "]":
@@ -87,6 +89,12 @@ def _rows(text: str, place: int) -> tuple[list[Any], int, bool]:
         except (ValueError, RecursionError):  # also numbers of thousands of digits
             return rows, place + 1, True
         rows.append(row)
+    return rows, place, True
+
+
+def _end_of_gap(text: str, place: int) -> int:
+    gap = _GAP.match(text, place)
+    return gap.end() if gap else place
 
 
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any] | None:

@@ -50,8 +50,8 @@ def build_retriever(
     )
 
 
-def fit_weights(store: Store, encoder: str | Encoder, status: Status) -> Fit:
-    """Weights that rank well what each user took last, by a retriever that does not know it.
+def hold_out(store: Store) -> tuple[Store, list[Case]]:
+    """The store without what each user took last, and those takes.
 
     Raises:
         DataError: too few users took anything after a first item.
@@ -63,11 +63,21 @@ def fit_weights(store: Store, encoder: str | Encoder, status: Status) -> Fit:
         )
     users = [store.user(user_id) for user_id in store.user_ids]
     known = [e for user in store.user_ids for e in (hidden[user][0] if user in hidden else store.history(user))]
-    retriever = build_retriever(Store(store.items, users, known), encoder, status)
     cases = [
         Case(Query(store.user(user_id), history, take.moment), take.item_id)
         for user_id, (history, take) in hidden.items()
     ]
+    return Store(store.items, users, known), cases
+
+
+def fit_weights(store: Store, encoder: str | Encoder, status: Status) -> Fit:
+    """Weights that rank well what each user took last, by a retriever that does not know it.
+
+    Raises:
+        DataError: too few users took anything after a first item.
+    """
+    known, cases = hold_out(store)
+    retriever = build_retriever(known, encoder, status)
     return fit(retriever, cases, lambda done, of: status(f"fitting weights: {done} of at most {of}"))
 
 

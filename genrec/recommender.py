@@ -13,13 +13,13 @@ from typing import Self
 from genrec import insight, runner
 from genrec._explainer import explain_one
 from genrec._request import Request
-from genrec._scene import Ask, Scene, Setup
 from genrec.calibration import Calibration
 from genrec.config import MOST_CANDIDATES, ONE_WINDOW, Config
 from genrec.engine import DEFAULT_ENCODER, Engine
 from genrec.parts import build_retriever, start_engine
 from genrec.prompting import Pack, load_pack
 from genrec.reasons import ReasonCache
+from genrec.scene import Ask, Setup
 from genrec.store import Store, folder_model_weights, folder_pack, folder_weights, read_folder
 from genrec.types import Contrast, Explanation, Recommendation, WhyNot
 from genrec.wording import Language
@@ -50,7 +50,7 @@ class Recommender:
         self.engine = engine
         self.config = config or Config()
         self._owns_engine = owns_engine
-        self._setup = Setup(
+        self.setup = Setup(
             store,
             retriever,
             pack,
@@ -189,7 +189,7 @@ class Recommender:
             NotFound: an unknown user or item. EngineError: as for `recommend`.
         """
         ask = self._ask(user_id, 1, context, instruction, None, language)
-        return runner.run(explain_one(self._setup, ask, self.store.item(item_id)))
+        return runner.run(explain_one(self.setup, ask, self.store.item(item_id)))
 
     def why_not(
         self,
@@ -207,7 +207,7 @@ class Recommender:
         Asks no language model. Raises NotFound for an unknown user or item.
         """
         ask = self._ask(user_id, n, context, instruction, filter, language)
-        return insight.why_not(self._setup, Scene(self._setup, ask), self.store.item(item_id).item_id)
+        return insight.why_not(self.setup.scene(ask), self.store.item(item_id).item_id)
 
     def contrast(
         self,
@@ -223,8 +223,8 @@ class Recommender:
 
         Asks no language model. Raises NotFound for an unknown user or item.
         """
-        scene = Scene(self._setup, self._ask(user_id, 1, context, instruction, None, language))
-        return insight.contrast(self._setup, scene, self.store.item(a).item_id, self.store.item(b).item_id)
+        scene = self.setup.scene(self._ask(user_id, 1, context, instruction, None, language))
+        return insight.contrast(scene, self.store.item(a).item_id, self.store.item(b).item_id)
 
     def similar(self, item_id: str, n: int = 5, *, filter: Filter | None = None) -> list[Candidate]:
         """The n items most like one item, each with what makes it so. Raises NotFound for an unknown item."""
@@ -261,7 +261,7 @@ class Recommender:
 
     async def _states(self, ask: Ask) -> AsyncIterator[Recommendation]:
         """The five steps. The check is part of `explain`: no reason gets into an answer around it."""
-        request = Request(self._setup, ask)
+        request = Request(self.setup, ask)
         with request.timed("retrieve"):
             await request.retrieve()
         with request.timed("render"):

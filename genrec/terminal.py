@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
-from genrec.types import Recommendation
+from genrec.types import Contrast, Explanation, Recommendation, WhyNot
 from retrieval import Context, Event, User
 
 _WIDTH_OF_PIPES = 120
@@ -83,6 +83,42 @@ class Terminal:
         for warning in answer.warnings:
             self.line(f"warning: {warning}")
         self.line()
+
+    def explanation(self, found: Explanation) -> None:
+        """A reason for one item, and what it rests on."""
+        self.line(f"{found.title}: {found.reason.text}  [{found.reason.source}]")
+        for part in found.evidence:
+            self.line(f"   {part.text} ({part.type}, mostly {part.signal}, {part.weight:.2f} of {found.score:.2f})")
+        if found.rejected:
+            self.line(f"refused: {found.rejected.text!r}: {found.rejected.cause}")
+        if found.fallback:
+            self.line(f"fallback: stage {found.fallback.stage} failed: {found.fallback.cause}")
+
+    def why_not(self, found: WhyNot) -> None:
+        """Where an item stands, what is above it, and what it lacks."""
+        self.line(found.text)
+        self.line()
+        rows = [{"rank": above.rank, "score": f"{above.score:.3f}", "above it": above.title} for above in found.above]
+        self.table([*rows, {"rank": found.rank or "-", "score": f"{found.score:.3f}", "above it": f"({found.title})"}])
+        self.line()
+        self.table(
+            [
+                {"signal": gap.signal, "this item": f"{gap.item:.3f}", "those above it": f"{gap.above:.3f}"}
+                for gap in found.missing
+            ]
+        )
+
+    def contrast(self, found: Contrast) -> None:
+        """Two items, cause by cause."""
+        self.line(found.text)
+        self.line()
+        rows = [(d.text, d.a, d.b) for d in found.differences]
+        self.table(
+            [
+                {"because": text, found.a: f"{a:.3f}", found.b: f"{b:.3f}", "difference": f"{a - b:+.3f}"}
+                for text, a, b in [*rows, ("all", found.score_a, found.score_b)]
+            ]
+        )
 
 
 def _account(answer: Recommendation) -> str:

@@ -113,10 +113,10 @@ class Rejection(_Frozen):
 
 
 class Trace(_Frozen):
-    """How the answer came about; candidates in the retriever's order. Counts of what was repaired stand beside every quality number.
+    """How the answer came about. Counts of what was repaired stand beside every quality number.
 
-    `model_calls` are those that this request made; reasons from the cache make none. `retried`: the model's first
-    list could not be used at all, so it was asked once more.
+    `candidates` are in the retriever's order. `model_calls` are those that this request made; reasons from the
+    cache make none. `retried`: the model's first list could not be used at all, so it was asked once more.
     """
 
     strategy: Strategy

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -133,8 +134,12 @@ class Event(_Record):
 ContributionKind = Literal["event", "attribute", "context", "instruction", "item"]
 
 
-class Contribution(_Record):
-    """One part of a candidate's score: which signal, from what, and how much (it may be negative)."""
+@dataclass(slots=True)
+class Contribution:
+    """One part of a candidate's score: which signal, from what, and how much (it may be negative).
+
+    A request makes thousands of them, so this is no pydantic model.
+    """
 
     signal: str
     kind: ContributionKind

@@ -20,7 +20,6 @@ from genrec.engine.hardware import cpu_dtype, cpu_threads, has_gpu, misfit_packa
 from genrec.errors import EngineBusy, EngineError, ModelError
 from genrec.types import Usage
 
-# vLLM takes all of its settings for CPUs from the environment; what the user set there stays.
 _ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
@@ -50,17 +49,18 @@ class VllmEngine:
     """One model on this machine: without compilation on a CPU, with vLLM's own choices on a GPU.
 
     All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread.
+    `vllm` is vLLM's own AsyncLLM, for measuring against it.
     """
 
     def __init__(self, engine: Any, model: str, max_tokens: int) -> None:
-        self._engine = engine
+        self.vllm = engine
         self._model = model
         self._max_tokens = max_tokens
         self._tokenizer = engine.get_tokenizer()
         self._label_ids: dict[str, int] = {}
         self._numbers = itertools.count()
         self._gate = Gate()
-        self._tokens = lru_cache(_TOKENISED)(self._tokenise)
+        self._tokenised = lru_cache(_TOKENISED)(self._tokenise)
         self._stop = weakref.finalize(self, _stop, engine)
 
     @classmethod
@@ -70,8 +70,7 @@ class VllmEngine:
         Raises:
             EngineError: vLLM is missing or does not start; the message says what it said.
         """
-        settings = _ENVIRONMENT if has_gpu() else {**_ENVIRONMENT, **_CPU_ENVIRONMENT}
-        for key, value in settings.items():
+        for key, value in machine_environment().items():
             os.environ.setdefault(key, value)
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
@@ -83,7 +82,7 @@ class VllmEngine:
             max_model_len=max_tokens,
             disable_log_stats=True,
             structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-            **({} if has_gpu() else _cpu_arguments()),
+            **machine_arguments(),
         )
         try:
             with _child_as_main():
@@ -105,7 +104,7 @@ class VllmEngine:
     ) -> LabelScores:
         from vllm import SamplingParams
 
-        ids = [self._label_id(label) for label in labels]
+        ids = [self.label_id(label) for label in labels]
         settings = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)
         *_, answer = [state async for state in self._run(messages, settings, cache_salt)]
         if not answer.outputs[0].logprobs:
@@ -137,13 +136,17 @@ class VllmEngine:
             yield Chunk(piece.text, piece.finish_reason, usage)
 
     async def count_tokens(self, messages: Messages) -> int:
-        return len(self._tokens(_frozen(messages)))
+        return len(self.tokens(messages))
 
     async def check(self) -> None:
         await collect(self.generate([{"role": "user", "content": "Hi"}], Sampling(max_tokens=1)))
 
     async def close(self) -> None:
         self._stop()
+
+    def tokens(self, messages: Messages) -> list[int]:
+        """Token ids, chat template included; a prompt that was seen lately is not tokenised again."""
+        return self._tokenised(tuple((message["role"], message["content"]) for message in messages))
 
     def _tokenise(self, frozen: _Frozen) -> list[int]:
         messages = [{"role": role, "content": content} for role, content in frozen]
@@ -155,7 +158,8 @@ class VllmEngine:
         )
         return tokens
 
-    def _label_id(self, label: str) -> int:
+    def label_id(self, label: str) -> int:
+        """The label's token. Raises ModelError where the model needs several."""
         if label not in self._label_ids:
             tokens = self._tokenizer.encode(label, add_special_tokens=False)
             if len(tokens) != 1:
@@ -167,12 +171,12 @@ class VllmEngine:
         """One request. Leaving the loop early, or being cancelled, aborts it inside vLLM."""
         if not self._stop.alive:
             raise EngineError("the engine was closed: make a new recommender")
-        prompt: dict[str, Any] = {"prompt_token_ids": self._tokens(_frozen(messages))}
+        prompt: dict[str, Any] = {"prompt_token_ids": self.tokens(messages)}
         if cache_salt:
             prompt["cache_salt"] = cache_salt
         try:
             async with self._gate.place():
-                async for answer in self._engine.generate(prompt, settings, f"genrec-{next(self._numbers)}"):
+                async for answer in self.vllm.generate(prompt, settings, f"genrec-{next(self._numbers)}"):
                     yield answer
         except (asyncio.CancelledError, EngineBusy):
             raise
@@ -180,7 +184,15 @@ class VllmEngine:
             raise EngineError(f"vLLM failed: {type(error).__name__}: {_first_line(error)}") from error
 
 
-def _cpu_arguments() -> dict[str, Any]:
+def machine_environment() -> dict[str, str]:
+    """What vLLM reads from the environment on this machine; what the user set there stays."""
+    return _ENVIRONMENT if has_gpu() else {**_ENVIRONMENT, **_CPU_ENVIRONMENT}
+
+
+def machine_arguments() -> dict[str, Any]:
+    """vLLM's arguments that depend on the hardware; its own choices on a GPU."""
+    if has_gpu():
+        return {}
     return {
         "dtype": cpu_dtype(),
         "enforce_eager": True,
@@ -193,10 +205,6 @@ def _stop(engine: Any) -> None:
     """End the engine core. Once is enough: vLLM's own finalizer fails when the interpreter is on its way out."""
     engine.shutdown()
     engine.shutdown = lambda: None
-
-
-def _frozen(messages: Messages) -> _Frozen:
-    return tuple((message["role"], message["content"]) for message in messages)
 
 
 def _usage(answer: Any) -> Usage:

@@ -58,19 +58,27 @@ class Pack:
     settings: Mapping[Task, FrontMatter]
     _templates: Mapping[Task, jinja2.Template]
 
+    def system(self, task: Task, data: Mapping[str, Any]) -> str:
+        """The system text of a task alone. Raises PromptError as `render`."""
+        return self._block(task, "system", data)
+
     def render(self, task: Task, data: Mapping[str, Any]) -> Messages:
         """The messages of a task: system, user, and assistant where the template begins the answer.
 
         Raises:
             PromptError: the template uses something that is not there or not allowed.
         """
+        blocks = self._templates[task].blocks
+        return [
+            {"role": role, "content": self._block(task, block, data)}
+            for block, role in _ROLES.items()
+            if block in blocks
+        ]
+
+    def _block(self, task: Task, block: str, data: Mapping[str, Any]) -> str:
         template = self._templates[task]
         try:
-            return [
-                {"role": role, "content": "".join(template.blocks[block](template.new_context(dict(data)))).strip()}
-                for block, role in _ROLES.items()
-                if block in template.blocks
-            ]
+            return "".join(template.blocks[block](template.new_context(dict(data)))).strip()
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
             raise PromptError(f"prompts/{self.name}/{task}.j2 does not render: {_one_line(error)}") from error
 

@@ -72,7 +72,8 @@ class Chinese:
         return f"两者都属于{shared}" if signal == "category" and shared else _LINKS.get(signal, "")
 
     def reason(self, texts: Sequence[str], links: Sequence[str]) -> str:
-        parts = [f"{text}，{link}" if link else text for text, link in zip(texts, links, strict=True)]
+        once = [link if link not in links[place + 1 :] else "" for place, link in enumerate(links)]
+        parts = [f"{text}，{link}" if link else text for text, link in zip(texts, once, strict=True)]
         return f"因为{'；并且'.join(parts)}。"
 
     def opening(self, texts: Sequence[str], title: str) -> str:

@@ -72,8 +72,9 @@ class English:
         return f"which is {shared} too" if signal == "category" and shared else _LINKS.get(signal, "")
 
     def reason(self, texts: Sequence[str], links: Sequence[str]) -> str:
-        parts = [f"{text}, {link}" if link else text for text, link in zip(texts, links, strict=True)]
-        return f"Because {(', and ' if any(links) else ' and ').join(parts)}."
+        once = [link if link not in links[place + 1 :] else "" for place, link in enumerate(links)]
+        parts = [f"{text}, {link}" if link else text for text, link in zip(texts, once, strict=True)]
+        return f"Because {(', and ' if once[0] else ' and ').join(parts)}."
 
     def opening(self, texts: Sequence[str], title: str) -> str:
         return f"Because {' and '.join(texts)}, you may like {title}"

@@ -95,7 +95,7 @@ def test_a_shared_prompt_is_served_from_the_cache(films: Recommender) -> None:
 
 def test_cancelling_frees_the_model(films: Recommender) -> None:
     assert isinstance(films.engine, VllmEngine)
-    vllm = films.engine._engine
+    vllm = films.engine.vllm
 
     async def give_up() -> None:
         sampling = Sampling(max_tokens=2000)

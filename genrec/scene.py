@@ -32,6 +32,10 @@ class Setup:
     model_weight: float | None
     """The fitted share of the model, None where nobody fitted it."""
 
+    def scene(self, ask: Ask) -> Scene:
+        """The request with the user and the history that belong to it. Raises NotFound for an unknown user."""
+        return Scene(self.store, self.retriever, self.config, ask)
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -48,12 +52,11 @@ class Ask:
 class Scene:
     """One request, with the user and the history that belong to it. Raises NotFound for an unknown user."""
 
-    def __init__(self, setup: Setup, ask: Ask) -> None:
-        config = setup.config
-        self._setup = setup
+    def __init__(self, store: Store, retriever: Retriever, config: Config, ask: Ask) -> None:
+        self.store, self.retriever, self._policy = store, retriever, config.policy
         self.ask = ask
-        self.user = setup.store.user(ask.user_id)
-        self.history = setup.store.history(ask.user_id)
+        self.user = store.user(ask.user_id)
+        self.history = store.history(ask.user_id)
         self.now = ask.context.time or datetime.now(UTC)
         self.language: Language = ask.language or config.language
         about = (config.seed, ask.user_id, ask.instruction, ask.context.fields())
@@ -62,7 +65,7 @@ class Scene:
     @property
     def query(self) -> Query:
         """What retrieval is asked."""
-        ask, policy = self.ask, self._setup.config.policy.model_copy(update={"seed": self.seed})
+        ask, policy = self.ask, self._policy.model_copy(update={"seed": self.seed})
         now = self.now if self.now.tzinfo else self.now.replace(tzinfo=UTC)
         return Query(self.user, self.history, ask.context, ask.instruction, ask.filter, policy, now=now)
 
@@ -77,13 +80,13 @@ class Scene:
 
     def world(self, events: Sequence[Event]) -> World:
         """What evidence is worded with, where `events` may be cited."""
-        knowledge = self._setup.retriever.knowledge
+        knowledge = self.retriever.knowledge
         return World(
             user=self.user,
             events=events,
             context=self.ask.context,
             instruction=self.ask.instruction,
-            item=self._setup.store.item,
+            item=self.store.item,
             takers=lambda item_id: knowledge.takers(item_id),
             now=self.now,
             language=self.language,
@@ -91,7 +94,7 @@ class Scene:
 
     def names(self, candidates: Iterable[Item]) -> list[str]:
         """What a reason must not say unless it is cited: other titles, categories, the user's attributes."""
-        store = self._setup.store
+        store = self.store
         past = {store.item(event.item_id).title for event in self.history}
         attributes = {value for value in self.user.attributes.values() if isinstance(value, str)}
         return sorted({*past, *(item.title for item in candidates), *attributes, *store.categories})
