@@ -242,7 +242,8 @@ def _judged(one: Answered) -> Judged:
 
 def _standard(values: Sequence[float]) -> Values:
     array = np.array(values, np.float64)
-    return (array - array.mean()) / (float(array.std()) or 1.0)
+    standard: Values = (array - array.mean()) / (float(array.std()) or 1.0)
+    return standard
 
 
 def _gain(hidden: str, scores: Scores) -> float:

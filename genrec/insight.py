@@ -116,4 +116,4 @@ def _say_contrast(scene: Scene, first: Candidate, second: Candidate, differences
     ahead = 1.0 if first.score >= second.score else -1.0
     better, other = titles if ahead > 0 else titles[::-1]
     because = [] if first.score == second.score else [d.text for d in differences if ahead * (d.a - d.b) > 0]
-    return scene.words.contrast(better, other, because[:_MOST_CAUSES])
+    return scene.words.contrast(better, other, list(dict.fromkeys(because))[:_MOST_CAUSES])

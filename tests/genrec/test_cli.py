@@ -17,7 +17,9 @@ def _genrec(*arguments: str, **settings: object) -> subprocess.CompletedProcess[
     return subprocess.run([*GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, **settings)
 
 
-@pytest.mark.parametrize("command", ["", "recommend", "similar", "fit", "import", "doctor", "demo"])
+@pytest.mark.parametrize(
+    "command", ["", "recommend", "explain", "why-not", "contrast", "similar", "fit", "import", "doctor", "demo"]
+)
 def test_help_has_an_example(command: str) -> None:
     shown = _genrec(*command.split(), "--help")
     assert shown.returncode == 0
@@ -37,6 +39,12 @@ def test_help_has_an_example(command: str) -> None:
         (f"recommend --data {FILMS} --user maya --where year=2..1", 2, "nothing is between 2 and 1"),
         (f"similar --data {FILMS} --item heat-1995 --where year=a..b", 2, "could not convert string to float: 'a'"),
         (f"fit --data {FILMS}", 1, "fitting needs 50; the defaults stay"),
+        (f"fit --ranking --data {FILMS}", 1, "fitting needs 50; the defaults stay"),
+        (f"recommend --data {FILMS} --user maya --strategy json --candidates 27", 2, "json takes at most 26"),
+        (f"explain --data {FILMS} --user maya --item heat", 1, "did you mean 'heat-1995'?"),
+        (f"why-not --data {FILMS} --user may --item heat-1995", 1, "did you mean 'maya'?"),
+        (f"contrast --data {FILMS} --user maya --item heat-1995 --with fargo", 1, "no item 'fargo'"),
+        (f"explain --data {FILMS} --user maya --item heat-1995 --language fr", 2, "is not one of"),
         (f"recommend --data {FILMS} --user maya --n 0", 2, "greater than or equal to 1"),
         ("import movielens-100k /nowhere /tmp/genrec-never", 1, "ml-100k.item is missing"),
     ],
@@ -49,6 +57,16 @@ def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str) 
     assert message in " ".join(failed.stderr.replace("│", " ").split())
     if status == 1:
         assert len(failed.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.model
+def test_questions_about_single_items_start_no_language_model() -> None:
+    why = json.loads(_genrec(*f"why-not --data {FILMS} --user maya --item heat-1995 --json".split()).stdout)
+    assert why["above"]
+    assert why["missing"]
+    shown = _genrec(*f"contrast --data {FILMS} --user maya --item heat-1995 --with toy-story-1995".split())
+    assert "Toy Story is ahead of Heat" in shown.stdout
+    assert "vLLM" not in shown.stderr
 
 
 @pytest.mark.model

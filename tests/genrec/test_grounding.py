@@ -51,10 +51,54 @@ def test_sentences_that_do_not(sentence: str, cause: str) -> None:
     assert (check(sentence, _FACTS) or "").startswith(cause)
 
 
+_CHINESE = Facts(
+    evidence=["你3天前收藏了“LED台灯”，选择它的人也选择了这一个"],
+    about=["LED台灯"],
+    item=["笔记本支架", "铝合金支架，可调高度", "办公"],
+    names=["LED台灯", "办公", "厨房", "平底锅"],
+    instructions="Use only the given facts.",
+    language="zh",
+)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "因为你3天前收藏了“LED台灯”，你可能会喜欢“笔记本支架”。",
+        "因为你3天前收藏了“LED台灯”，这款可调高度的铝合金支架也适合你！",
+    ],
+)
+def test_chinese_sentences_that_hold_up(sentence: str) -> None:
+    assert check(sentence, _CHINESE) is None
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cause"),
+    [
+        ("因为你3天前收藏了“LED台灯”，你可能会喜欢平底锅。", "the name '平底锅' is not in the evidence"),
+        ("因为你5天前收藏了“LED台灯”，推荐这款支架。", "the number 5 is not in the evidence"),
+        ("因为你３天前收藏了“LED台灯”，推荐这款支架。", "the number ３ is not in the evidence"),
+        ("因为你购买了“LED台灯”，推荐这款支架。", "the character '购' is not in the evidence"),
+        ("因为你3天前收藏了“LED台灯”，它不伤眼睛。", "the character '伤' is not in the evidence"),
+        ("因为你3天前收藏了“LED台灯”，你收藏了支架。", "'你收藏了' is not in the evidence"),
+        ("Because you like LED台灯, take it.", "the word 'because' is not in the evidence"),
+        ("你可能会喜欢这款铝合金支架。", "it cites none of the evidence"),
+        ("因为你3天前收藏了“LED台灯”，推荐支架", "it has no end"),
+    ],
+)
+def test_chinese_sentences_that_do_not(sentence: str, cause: str) -> None:
+    assert (check(sentence, _CHINESE) or "").startswith(cause)
+
+
+def test_an_english_sentence_has_no_chinese_words_of_its_own() -> None:
+    assert check("Because 8 days ago you rated Heat 5, 你可能会喜欢 Collateral.", _FACTS) is not None
+
+
 @given(st.text())
 def test_any_text_gets_a_verdict(text: str) -> None:
-    verdict = check(text, _FACTS)
-    assert verdict is None or verdict
+    for facts in (_FACTS, _CHINESE):
+        verdict = check(text, facts)
+        assert verdict is None or verdict
 
 
 def test_the_first_sentence_ends_behind_its_beginning() -> None:

@@ -88,6 +88,51 @@ def test_the_model_continues_a_begun_answer(films: Recommender) -> None:
     assert "capital" not in answer.text
 
 
+def test_windows_orders_and_calibration_on_the_real_model(films: Recommender) -> None:
+    settings = {"candidates": 40, "permutations": 2, "calibrate": True, "model_weight": 0.5, "explain": False}
+    answer = _with(films, **settings).recommend("maya", 10)
+    # Two windows of 20 and a final of 26, in two orders each, and one question for each length of list.
+    assert answer.trace.model_calls == 3 * 2 + 2
+    assert len(answer.trace.candidates) == 40
+    assert len({item.item_id for item in answer.items}) == 10
+
+
+def test_tenants_share_nothing_in_the_prefix_cache(films: Recommender) -> None:
+    def cached(salt: str) -> int:
+        variant = _with(films, cache_salt=salt, explain=False)
+        return variant.recommend("ben", context=_CONTEXT).usage.cached_tokens
+
+    assert [cached("one"), cached("one") > 0, cached("two")] == [0, True, 0]
+
+
+def test_a_prompt_is_tokenised_once(films: Recommender) -> None:
+    assert isinstance(films.engine, VllmEngine)
+    messages = [{"role": "user", "content": "A prompt that nobody has used before."}]
+    first = films.engine.tokens(messages)
+    assert films.engine.tokens([dict(messages[0])]) is first
+    assert runner.run(films.engine.count_tokens(messages)) == len(first)
+
+
+def test_any_film_is_explained_in_both_languages(films: Recommender) -> None:
+    english = films.explain("maya", "heat-1995", context=_CONTEXT)
+    assert english.reason.text.startswith("Because ")
+    chinese = films.explain("maya", "heat-1995", context=_CONTEXT, language="zh")
+    assert chinese.reason.text.startswith("因为")
+    assert english.fallback is chinese.fallback is None
+    assert films.explain("maya", "heat-1995", context=_CONTEXT) == english.model_copy(
+        update={"usage": english.usage.model_copy(update=dict.fromkeys(english.usage.model_dump(), 0))}
+    )
+
+
+def test_reasons_stream_at_places_that_do_not_move(films: Recommender) -> None:
+    fresh = _with(films)
+    states = list(fresh.stream("noor", context=_CONTEXT))
+    assert len({tuple(item.item_id for item in state.items) for state in states}) == 1
+    counts = [sum(item.reason is not None for item in state.items) for state in states]
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (0, 5)
+
+
 def test_a_shared_prompt_is_served_from_the_cache(films: Recommender) -> None:
     again = [films.recommend("maya") for _ in range(2)][-1]
     assert again.usage.cached_tokens > again.usage.prompt_tokens / 2

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eval.hostile import NAMED, problem, texts
 from genrec import AnswerError
 from genrec.parse import Entry, parse_list
 
@@ -63,3 +64,46 @@ def test_words_around_the_list_are_ignored() -> None:
 def test_the_error_shows_what_was_written() -> None:
     with pytest.raises(AnswerError, match="no JSON list: 'I like A'"):
         parse_list("I like A", "A")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_hostile_texts_with_a_name(name: str) -> None:
+    assert problem(NAMED[name]) is None
+
+
+@given(texts)
+def test_hostile_texts_without_one(text: str) -> None:
+    assert problem(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        ("a string without end", None),
+        ("deep nesting behind an entry", "A"),
+        ("commas", "A"),
+        ("a million entries", "AB"),
+        ("many lists", None),
+        ("NaN", "A"),
+        ("duplicate keys", "C"),
+        ("lone surrogates", "A"),
+        ("prose that contains letters", None),
+        ("prose around a list", "B"),
+        ("a thought", "B"),
+        ("a thought without end", "A"),
+        ("unicode digits and letters", "A"),
+        ("a wrapped list", "C"),
+        ("a fence", "A"),
+        ("null bytes", None),
+    ],
+)
+def test_what_is_read_of_them(name: str, labels: str | None) -> None:
+    if labels is None:
+        with pytest.raises(AnswerError):
+            parse_list(NAMED[name], "ABCDEFGHIJ")
+        return
+    assert "".join(entry.label for entry in parse_list(NAMED[name], "ABCDEFGHIJ").entries) == labels
+
+
+def test_lone_surrogates_are_left_out_of_reasons() -> None:
+    assert parse_list(NAMED["lone surrogates"], "A").entries == (Entry("A", " good "),)

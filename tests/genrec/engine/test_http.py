@@ -83,6 +83,22 @@ def test_elsewhere_a_label_that_is_not_returned_is_bounded() -> None:
     assert scores.bounded == {"A"}
 
 
+@pytest.mark.parametrize("vllm", [True, False])
+def test_only_vllm_is_sent_the_salt_of_its_cache(vllm: bool) -> None:
+    asked = []
+
+    def chat(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        return _top(("token_id:65" if vllm else "A", -1.0), ("token_id:66" if vllm else "B", -2.0))
+
+    async def score() -> None:
+        engine = await HttpEngine.connect("http://x", transport=_server(chat, vllm=vllm))
+        await engine.score_labels(_ASK, ["A", "B"], cache_salt="tenant")
+
+    _run(score())
+    assert asked[0].get("cache_salt") == ("tenant" if vllm else None)
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
