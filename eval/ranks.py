@@ -24,12 +24,13 @@ import numpy as np
 from eval import asking
 from genrec import prompting, runner
 from genrec.calibration import Calibration
+from genrec.engine import DEFAULT_ENCODER, Engine
 from genrec.errors import DataError
 from genrec.ranking import LABELS, Window, assign_labels, average, rank_by_labels
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.store import Store, folder_pack, read_folder
 from genrec.weighing import FEWEST_CASES, Judged, fit_weight, gain
-from retrieval import Event, Query
+from retrieval import Encoder, Event, Query
 from retrieval.behaviour import Values
 from retrieval.cues import strength
 
@@ -65,7 +66,15 @@ class Answered:
     places: Mapping[str, int]
 
 
-def compare(data: Path, users: int, status: Callable[[str], None], *, others: bool = False) -> dict[str, Any]:
+def compare(
+    data: Path,
+    users: int,
+    status: Callable[[str], None],
+    *,
+    others: bool = False,
+    engine: Engine | None = None,
+    encoder: str | Encoder = DEFAULT_ENCODER,
+) -> dict[str, Any]:
     """NDCG@10 (times 100) of chance, the retriever and the model on the same candidates; position bias; the weight.
 
     `others` asks the model also item by item and pair by pair, which takes a hundred calls a user.
@@ -81,7 +90,8 @@ def compare(data: Path, users: int, status: Callable[[str], None], *, others: bo
     # Nothing hidden may count in popularity.
     seen = [event for user in store.user_ids for event in store.history(user)[: hidden.get(user)]]
     known = Store(store.items, [store.user(user) for user in store.user_ids], seen)
-    with Recommender.from_store(known, pack=folder_pack(data) or DEFAULT_PACK, status=status) as recommender:
+    pack = folder_pack(data) or DEFAULT_PACK
+    with Recommender.from_store(known, pack=pack, engine=engine, encoder=encoder, status=status) as recommender:
         answered = runner.run(_ask_all(recommender, cases, status, others=others))
         model = recommender.engine.model
     return {
