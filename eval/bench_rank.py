@@ -90,7 +90,7 @@ def compare(recommender: Recommender, users: int, rounds: int, rank_llm: Path | 
     other = _RankLlm(rank_llm, bench, status) if rank_llm else None
     ways: dict[str, Callable[[Measured], None]] = {
         "engine": bench.engine,
-        "labels": bench.way(_variant(recommender, explain=False), _CANDIDATES),
+        "labels": bench.way(_variant(recommender, explain=False), _SHOWN),
         "json, all": bench.way(_variant(recommender, strategy="json"), _CANDIDATES),
         "json, 5": bench.way(_variant(recommender, strategy="json"), _SHOWN),
         "labels, reasons": bench.way(_variant(recommender), _SHOWN),

@@ -18,6 +18,8 @@ from genrec.types import Contrast, Explanation, Recommendation, WhyNot
 from retrieval import Context, Event, User
 
 _WIDTH_OF_PIPES = 120
+_LONGEST_LOG = 10_000_000
+"""Bytes; a log that is longer is begun anew by the next command."""
 
 
 class Terminal:
@@ -142,8 +144,9 @@ def terminal(log: Path) -> Iterator[Terminal]:
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
+    mode = "w" if log.exists() and log.stat().st_size > _LONGEST_LOG else "a"
     with (
-        log.open("a", encoding="utf-8") as sink,
+        log.open(mode, encoding="utf-8") as sink,
         os.fdopen(os.dup(1), "w", encoding="utf-8") as out,
         os.fdopen(os.dup(2), "w", encoding="utf-8") as err,
     ):
