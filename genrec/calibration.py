@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from genrec.engine import Engine
@@ -15,15 +16,17 @@ class Calibration:
     def __init__(self, engine: Engine, pack: Pack) -> None:
         self._engine, self._pack = engine, pack
         self._known: dict[int, Mapping[str, float]] = {}
+        self._asking = asyncio.Lock()
 
     async def bias(self, labels: Sequence[str], cache_salt: str | None = None) -> tuple[Mapping[str, float], Usage]:
         """Natural log-probability of each label under a content-free prompt, and what asking took (nothing, if known).
 
         Raises EngineError where the model does not answer.
         """
-        if known := self._known.get(len(labels)):
-            return known, Usage()
-        messages = self._pack.render("rank", content_free(labels))
-        found = await self._engine.score_labels(messages, labels, cache_salt=cache_salt)
-        self._known[len(labels)] = found.logprobs
-        return found.logprobs, found.usage
+        async with self._asking:  # windows of one size ask at the same moment
+            if known := self._known.get(len(labels)):
+                return known, Usage()
+            messages = self._pack.render("rank", content_free(labels))
+            found = await self._engine.score_labels(messages, labels, cache_salt=cache_salt)
+            self._known[len(labels)] = found.logprobs
+            return found.logprobs, found.usage

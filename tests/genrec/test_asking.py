@@ -70,6 +70,14 @@ def test_calibration_takes_off_what_is_said_of_nothing_and_asks_once(scripted: S
     assert [item.item_id for item in first.items] == [candidate.item_id for candidate in first.trace.candidates]
 
 
+def test_windows_of_one_size_share_one_calibration(scripted: Scripted) -> None:
+    engine = ScriptedEngine()
+    settings = {"candidates": 40, "permutations": 2, "calibrate": True, "explain": False}
+    answer = scripted(engine, store=_store(40), **settings).recommend("u", 5)
+    # Two windows of 20 and a last one of 26, in two orders each, and one question for each length of list.
+    assert answer.trace.model_calls == len(engine.prompts) == 3 * 2 + 2
+
+
 def test_a_useless_list_is_asked_for_once_more(scripted: Scripted) -> None:
     good = json.dumps([{"label": "B", "reason": ""}, {"label": "A", "reason": ""}])
     engine = _Forgetful("I cannot say.", good)
