@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from genrec.errors import EngineError
 from genrec.explain import Cited, by_signal, facts_of, make_reason, pick_evidence, plain_reason
 from genrec.reasons import reason_key
 from genrec.scene import Ask, Scene, Setup
+from genrec.threads import beside
 from genrec.types import Explanation, Fallback, PromptVersion, Reason, Rejection, Usage
 from retrieval import Item
 
@@ -69,7 +69,7 @@ class Explainer:
 async def explain_one(setup: Setup, ask: Ask, item: Item) -> Explanation:
     """Why an item suits a user, recommended or not. Raises EngineError where that is what the configuration says."""
     scene, pack = setup.scene(ask), setup.pack
-    [candidate] = await asyncio.to_thread(setup.retriever.score, scene.query, [item.item_id])
+    [candidate] = await beside(setup.retriever.score, scene.query, [item.item_id])
     cited = pick_evidence(candidate, scene.world(scene.latest(setup.config.history)))
     explainer = Explainer(setup, scene, Deadline(setup.config.deadline_s), scene.names([item]))
     fallback = None

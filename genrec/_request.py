@@ -20,6 +20,7 @@ from genrec.explain import Cited, pick_evidence, plain_reason
 from genrec.prompting import DESCRIPTION, Messages
 from genrec.ranking import LABELS, Ranking, Scored, Window, assign_labels, average, fuse, rank_by_labels, rank_by_list
 from genrec.scene import Ask, Setup
+from genrec.threads import beside
 from genrec.types import (
     Fallback,
     PromptVersion,
@@ -76,7 +77,7 @@ class Request:
         # A list that cannot change the order is asked only about what will be shown.
         fixed = self._weight == 0 and config.strategy == "json"
         wanted = n if fixed else max(config.candidates, n)
-        self._found = await asyncio.to_thread(self._setup.retriever.retrieve, self._scene.query, wanted)
+        self._found = await beside(self._setup.retriever.retrieve, self._scene.query, wanted)
         if len(self._found) < n:
             self._warnings.append(f"{len(self._found)} items are left for this user, fewer than {n}")
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from genrec.errors import DataError
 from genrec.recommender import Recommender
+from genrec.threads import beside
 from retrieval import Policy
 from retrieval.fit import Case
 
@@ -96,7 +97,7 @@ async def judge(
     found: list[Judged] = []
     for start in range(0, len(cases), _SIDE_BY_SIDE):
         some = cases[start : start + _SIDE_BY_SIDE]
-        held = [case for case in some if case.target in await asyncio.to_thread(_ids, recommender, case, size)]
+        held = [case for case in some if case.target in await beside(_ids, recommender, case, size)]
         found += await asyncio.gather(*(_judged(asked, case, size) for case in held[: most - len(found)]))
         progress(len(found), most)
         if len(found) == most:
