@@ -22,6 +22,7 @@ from eval.ranks import compare as compare_ranks
 from eval.reasons import measure as measure_reasons
 from eval.retrieval import measure
 from eval.validity import count_invalid
+from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import GenrecError
 from genrec.parts import build_retriever
@@ -143,7 +144,8 @@ def reasons(
 ) -> None:
     """Measure reasons: citations, necessity of what they cite, reasons on the wrong item, and how they read."""
     with terminal(cache_folder() / "log.txt") as screen:
-        with Recommender.from_folder(data, status=screen.status) as recommender:
+        patient = Config(deadline_s=3600, on_failure="raise")
+        with Recommender.from_folder(data, config=patient, status=screen.status) as recommender:
             latest = max(
                 (e.timestamp for u in recommender.store.user_ids for e in recommender.store.history(u) if e.timestamp),
                 default=None,
@@ -157,7 +159,7 @@ def reasons(
         for name in ("citations", "necessity"):
             screen.line()
             screen.table([{name: key, "": value} for key, value in result[name].items()])
-        for name in ("swap", "readability"):
+        for name in ("swap", "readability", "refusals"):
             screen.line()
             screen.table(result[name])
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations, permutations
@@ -62,6 +64,7 @@ def measure(recommender: Recommender, users: int, context: Context, status: Call
         "necessity": _necessity(looks),
         "swap": _swap(looks),
         "readability": [_readability(answers, source) for source in ("llm", "template")],
+        "refusals": _refusals(answers),
     }
 
 
@@ -188,6 +191,16 @@ def _swap(looks: Sequence[_Look]) -> list[dict[str, str]]:
         {"swapped reasons": name, "tried": str(len(refused)), "refused": f"{mean(refused):.1%}" if refused else "-"}
         for name, refused in tried.items()
     ]
+
+
+def _refusals(answers: Sequence[Recommendation]) -> list[dict[str, str]]:
+    """Why sentences were refused, the most frequent causes first; what is quoted in a cause is left out."""
+    causes = Counter(
+        re.sub(r"'[^']*'|\"[^\"]*\"|\d[\d.,]*", "…", rejection.cause)
+        for answer in answers
+        for rejection in answer.trace.rejected_reasons
+    )
+    return [{"refused because": cause, "sentences": str(count)} for cause, count in causes.most_common()]
 
 
 def _readability(answers: Sequence[Recommendation], source: str) -> dict[str, str]:

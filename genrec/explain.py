@@ -21,6 +21,7 @@ _MOST_EVIDENCE = 2
 _WEAKEST = 0.4
 """Evidence below this share of the strongest one is left out."""
 _RECENT_DAYS = 30
+_OF_OTHERS = "popularity"
 _LONGEST_NAME = 120
 
 
@@ -79,10 +80,13 @@ def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
 
 
 def by_cause(contributions: Sequence[Contribution]) -> list[Cause]:
-    """The parts of a score with what all signals say because of one thing added up."""
+    """The parts of a score with what all signals say because of one thing added up.
+
+    What others took, at all and lately, is one thing.
+    """
     grouped: dict[tuple[ContributionKind, str], list[Contribution]] = {}
     for part in contributions:
-        grouped.setdefault((part.kind, part.ref), []).append(part)
+        grouped.setdefault((part.kind, _OF_OTHERS if part.kind == "item" else part.ref), []).append(part)
     return [
         Cause(kind, ref, sum(part.value for part in parts), max(parts, key=lambda part: part.value).signal)
         for (kind, ref), parts in grouped.items()

@@ -48,6 +48,7 @@ _ABOUT_USER_CHINESE = ("可能", "会", "也许", "或许", "应该", "可以", 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 
 _MARKUP = re.compile(r"[<>*#`{}\[\]|\\_]|https?:|www\.|@", re.IGNORECASE)
+_ACTIVE = re.compile(r"[<>`]|https?:|www\.", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+(?:['’-][^\W{_HAN}]+)*")
 _OF_USER = re.compile(r"\b(you|your)(?:['’]\w+)?\s+(\w+)", re.IGNORECASE)
@@ -87,7 +88,7 @@ def first_sentence(text: str, beginning: str = "") -> str:
 def check(sentence: str, facts: Facts) -> str | None:
     """None if evidence and item bear out the sentence, else what is wrong with it."""
     return (
-        _form(sentence, facts.instructions)
+        _form(sentence, facts)
         or _numbers(sentence, facts)
         or _names(sentence, facts)
         or _words(sentence, facts)
@@ -97,7 +98,7 @@ def check(sentence: str, facts: Facts) -> str | None:
     )
 
 
-def _form(sentence: str, instructions: str) -> str | None:
+def _form(sentence: str, facts: Facts) -> str | None:
     words = _plain(sentence).split()
     if len(words) < _FEWEST_WORDS:
         return "it is no sentence"
@@ -105,9 +106,9 @@ def _form(sentence: str, instructions: str) -> str | None:
         return "it has no end"
     if len(sentence) > _LONGEST:
         return f"it is longer than {_LONGEST} characters"
-    if found := _MARKUP.search(sentence):
+    if found := _MARKUP.search(_without_titles(sentence, facts, _MARKUP)):
         return f"it contains {found.group()!r}"
-    told = f" {_plain(instructions)} "
+    told = f" {_plain(facts.instructions)} "
     echoes = (" ".join(words[start : start + _ECHO_WORDS]) for start in range(len(words) - _ECHO_WORDS + 1))
     return "it repeats the instructions" if any(f" {echo} " in told for echo in echoes) else None
 
@@ -167,14 +168,15 @@ def _parts(run: str, size: int) -> list[str]:
 
 def _user(sentence: str, facts: Facts) -> str | None:
     """What is said of the user must be said as often in the evidence."""
-    proven = _said_of_user(" ".join(facts.evidence))
-    for who, word in _said_of_user(sentence):
+    evidence = " ".join(facts.evidence)
+    proven = _said_of_user(_without_titles(evidence, facts, _OF_USER))
+    for who, word in _said_of_user(_without_titles(sentence, facts, _OF_USER)):
         if (who, word) in proven:
             proven.remove((who, word))
         elif word not in (_ABOUT_USER if who == "you" else _OF_ANY_USER):
             return f"'{who} {word}' is not in the evidence"
-    known = _OF_USER_CHINESE.findall(" ".join(facts.evidence))
-    for said in _OF_USER_CHINESE.findall(sentence):
+    known = _OF_USER_CHINESE.findall(_without_titles(evidence, facts, _OF_USER_CHINESE))
+    for said in _OF_USER_CHINESE.findall(_without_titles(sentence, facts, _OF_USER_CHINESE)):
         if said in known:
             known.remove(said)
         elif not said.startswith(_ABOUT_USER_CHINESE):
@@ -186,6 +188,18 @@ def _citation(sentence: str, facts: Facts) -> str | None:
     said = set(_plain(sentence).split())
     cited = (set(_plain(about).split()) for about in facts.about)
     return None if any(about <= said for about in cited) else "it cites none of the evidence"
+
+
+def _without_titles(text: str, facts: Facts, taken_for: re.Pattern[str]) -> str:
+    """A text without those titles it may name that would be taken for something else.
+
+    M*A*S*H is no markup, and While You Were Sleeping says nothing of anybody. A title that a browser could take for
+    more than text stays.
+    """
+    for title in sorted({*facts.about, *facts.item[:1]}, key=len, reverse=True):
+        if taken_for.search(title) and not _ACTIVE.search(title):
+            text = text.replace(title, " … ")
+    return text
 
 
 def _known(facts: Facts) -> str:

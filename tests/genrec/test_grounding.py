@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,35 @@ def test_sentences_that_hold_up(sentence: str) -> None:
 )
 def test_sentences_that_do_not(sentence: str, cause: str) -> None:
     assert (check(sentence, _FACTS) or "").startswith(cause)
+
+
+_ODD = Facts(
+    evidence=["you rated M*A*S*H 4", "you rated I Know What You Did Last Summer 2"],
+    about=["M*A*S*H", "I Know What You Did Last Summer"],
+    item=["While You Were Sleeping"],
+    names=[],
+    instructions="",
+)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cause"),
+    [
+        ("Because you rated M*A*S*H 4, you may like While You Were Sleeping.", None),
+        ("Because you rated I Know What You Did Last Summer 2, you may like While You Were Sleeping.", None),
+        ("Because you rated *M*A*S*H* 4, you may like While You Were Sleeping.", "it contains '*'"),
+        ("Because you rated M*A*S*H 4, you were sleeping.", "'you were' is not in the evidence"),
+        ("Because you rated M*A*S*H 4, what you did.", "'you did' is not in the evidence"),
+    ],
+)
+def test_titles_are_no_markup_and_say_nothing_of_anybody(sentence: str, cause: str | None) -> None:
+    assert check(sentence, _ODD) == cause
+
+
+def test_a_title_that_is_markup_stays_refused() -> None:
+    facts = replace(_ODD, item=["<b>Heat</b>"], about=["M*A*S*H", "www.heat.com you"])
+    assert check("Because you rated M*A*S*H 4, you may like <b>Heat</b>.", facts) == "it contains '<'"
+    assert check("Because you rated M*A*S*H 4, see www.heat.com you.", facts) == "it contains 'www.'"
 
 
 _CHINESE = Facts(
