@@ -18,7 +18,7 @@ from retrieval.cache import Progress
 from retrieval.cues import strength
 from retrieval.retriever import Query, Retriever
 from retrieval.types import Event
-from retrieval.weights import Weights
+from retrieval.weights import MOST, Weights
 
 FEWEST_CASES = 50
 """Fewer hidden takes say nothing about a weight."""
@@ -95,7 +95,7 @@ def _climb(table: _Table, weights: Weights) -> Weights:
             base = current[place] or _SMALL
             for factor in _FACTORS:
                 tried = current.copy()
-                tried[place] = base * factor
+                tried[place] = np.clip(base * factor, -MOST, MOST)
                 if (reached := table.ndcg_of(tried)) > score * (1 + _WORTH):
                     current, score = tried, reached
         if score == started:

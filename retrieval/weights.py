@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_Weight = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
+MOST = 10.0
+_Weight = Annotated[float, Field(ge=-MOST, le=MOST, allow_inf_nan=False)]
 
 
 class Weights(BaseModel):

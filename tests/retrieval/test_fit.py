@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from genrec.testing import FakeEncoder
 from retrieval import Event, Item, Query, Retriever, User, Weights
 from retrieval.cache import VectorCache
-from retrieval.fit import Case, Fit, fit, hide_last
+from retrieval.fit import Case, Fit, _climb, fit, hide_last
 
 _BLIND = Weights(semantic=1, lexical=0, together=0, after=0, popularity=1)
 _ITEMS = [Item(item_id=str(n), title=f"Thing {n}") for n in range(40)]
@@ -38,6 +39,27 @@ def test_weights_get_better_and_are_the_same_every_time(tmp_path: Path) -> None:
     assert fitted.after > 0.8
     assert fitted.weights.after + fitted.weights.together > 0
     assert _fitted(tmp_path) == fitted
+
+
+class _MoreIsBetter:
+    """A table by which a signal can never weigh enough."""
+
+    names = ("after",)
+
+    def vector(self, weights: Weights) -> np.ndarray:
+        return np.array([weights.after])
+
+    def ndcg(self, weights: Weights) -> float:
+        return weights.after
+
+    def ndcg_of(self, vector: np.ndarray) -> float:
+        return float(vector[0])
+
+
+def test_what_is_found_can_be_saved_and_read_again() -> None:
+    found = _climb(_MoreIsBetter(), Weights())  # type: ignore[arg-type]
+    assert found.after == 10
+    assert Weights.model_validate_json(found.model_dump_json()) == found
 
 
 def test_too_few_cases_are_refused(tmp_path: Path) -> None:
