@@ -59,10 +59,10 @@ $(RANK_LLM)/.ready: requirements/$(HARDWARE).txt requirements/rank-llm.txt
 	touch $@
 
 # The stamps remember what is installed: a second run installs nothing.
-$(RUNS): requirements/$(HARDWARE).txt pyproject.toml
+$(RUNS): requirements/$(HARDWARE).txt requirements/eval.txt pyproject.toml
 	@echo "Installing into $(VENV) for: $(HARDWARE) (make HARDWARE=cpu or HARDWARE=gpu chooses otherwise)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) $(INDEX) -r requirements/$(HARDWARE).txt
+	$(PIP) $(INDEX) -r requirements/$(HARDWARE).txt -r requirements/eval.txt
 	$(PIP) hatchling==1.33.0 editables==0.6 packaging pathspec pluggy trove-classifiers
 	$(PIP) --no-build-isolation --editable .
 	touch $@

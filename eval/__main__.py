@@ -1,4 +1,4 @@
-"""`python -m eval bench | ranks | audit | retrieval`: speed and quality of each stage, soundness of answers."""
+"""`python -m eval COMMAND`: quality, fairness and speed of every stage, and soundness of answers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from eval.bench import compare, device
 from eval.bench_rank import compare as compare_ranking
 from eval.cold import compare as compare_cold
 from eval.crash import kill_repeatedly
-from eval.hostile import attack
-from eval.index import compare as compare_indexes
+from eval.quality import candidates, rank, run
 from eval.ranks import compare as compare_ranks
 from eval.reasons import measure as measure_reasons
 from eval.retrieval import measure
+from eval.scrutiny import fair, memorised, page
 from eval.validity import count_invalid
 from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
@@ -38,6 +38,14 @@ app = typer.Typer(help="Measures genrec.", no_args_is_help=True, add_completion=
 @app.callback()
 def main() -> None:
     """Measures genrec."""
+
+
+app.command(epilog="Example: python -m eval run --data films --methods pop,itemknn,retriever --json")(run)
+app.command(epilog="Example: python -m eval rank --data films --candidates lists.tsv --methods pop,labels")(rank)
+app.command(epilog="Example: python -m eval candidates --data films --users 200 lists.tsv")(candidates)
+app.command(epilog="Example: python -m eval fair --data films --methods retriever,labels --users 100")(fair)
+app.command("memory", epilog="Example: python -m eval memory --data films --candidates lists.tsv")(memorised)
+app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 
 @app.command(epilog="Example: python -m eval bench --rounds 5 --json")
@@ -124,6 +132,8 @@ def hostile(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Feed the parser of model answers named, generated and guided hostile texts; fails if one breaks it."""
+    from eval.hostile import attack  # hypothesis and atheris come with the tests
+
     with terminal(cache_folder() / "log.txt") as screen:
         result = attack(inputs, seconds, screen.status)
         screen.status("")
@@ -193,7 +203,7 @@ def retrieval(
     """Fit the retriever to validation items and rank the whole catalogue for every user's last item."""
     with terminal(cache_folder() / "log.txt") as screen:
         store = read_folder(data)
-        result = measure(store, _builder(store, screen.status), screen.status, tables=tables)
+        result = measure(store, DEFAULT_ENCODER, screen.status, tables=tables)
         screen.status("")
         if as_json:
             screen.json({"data": data.name, **result})
@@ -201,14 +211,13 @@ def retrieval(
         screen.line(f"{data.name}: {result['users']} users, {result['items']} items, all ranked, met ones masked")
         screen.line()
         screen.table([{"metric": name, "value": value} for name, value in result["metrics"].items()])
-        screen.line(f"standard error of ndcg@10: {result['standard_error']}")
+        screen.line(f"ndcg@10, 95% over users: {result['interval']}")
         for table in ("signals", "policies"):
             if table in result:
                 screen.line()
                 screen.table(result[table])
         screen.line()
-        for name in ("validation", "weights", "seconds"):
-            screen.line(f"{name}: " + ", ".join(f"{key} {value:g}" for key, value in result[name].items()))
+        screen.line("weights: " + ", ".join(f"{key} {value:g}" for key, value in result["weights"].items()))
 
 
 @app.command(epilog="Example: python -m eval cold --data films")
@@ -236,6 +245,8 @@ def index(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
     """Time the indexes side by side with raw FAISS, at measured recall, with and without a narrow filter."""
+    from eval.index import compare as compare_indexes  # faiss comes with the tests
+
     with terminal(cache_folder() / "log.txt") as screen:
         result = compare_indexes(items, queries, screen.status)
         screen.status("")

@@ -8,16 +8,15 @@ attributes of somebody else: what is left of a gain then is not due to knowing t
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
-import numpy as np
-
-from eval.metrics import ndcg
-from eval.retrieval import Build, Status
+from eval.method import Ranked, Status
+from eval.metrics import per_user
+from eval.retrieval import Build
 from genrec.errors import DataError
+from genrec.statistics import Values
 from genrec.store import Store
 from retrieval import Query, Retriever, Weights
 from retrieval.cues import strength
@@ -49,20 +48,22 @@ def compare(store: Store, build: Build, status: Status) -> dict[str, Any]:
         raise DataError(f"{len(users)} users have attributes and took something: {_FOLDS * FEWEST_CASES} are needed")
     random.Random(_SEED).shuffle(users)
     folds = [users[number::_FOLDS] for number in range(_FOLDS)]
-    names = [*_METHODS, _CONTROL]
-    first: dict[str, list[float]] = {name: [] for name in names}
-    every: dict[str, list[float]] = {name: [] for name in names}
+    ranked: dict[str, list[Ranked]] = {name: [] for name in (*_METHODS, _CONTROL)}
+    taken: list[list[str]] = []
     for number, cold in enumerate(folds):
         status(f"cold users: fold {number + 1} of {_FOLDS}")
         retrievers = _retrievers(store, build, cold, folds[(number + 1) % _FOLDS])
         for user_id, other in zip(cold, cold[1:] + cold[:1], strict=True):
+            taken.append(_taken(store, user_id))
             for name, retriever in retrievers.items():
-                asked = store.user(other if name == _CONTROL else user_id)
-                found = retriever.rank(Query(asked), _CUTOFF).tolist()
-                taken = retriever.knowledge.catalogue.rows(_taken(store, user_id)).tolist()
-                first[name].append(ndcg(found.index(taken[0]) + 1 if taken[0] in found else None, _CUTOFF))
-                every[name].append(_ndcg_of_all(found, set(taken)))
-    return {"users": len(users), "rows": [_row(name, first, every) for name in names]}
+                found = retriever.rank(Query(store.user(other if name == _CONTROL else user_id)), _CUTOFF)
+                ranked[name].append(Ranked([retriever.knowledge.catalogue.item(row).item_id for row in found.tolist()]))
+    wanted = {"first": [{items[0]} for items in taken], "all": [set(items) for items in taken]}
+    gains = {
+        which: {name: per_user(lists, relevant)[f"ndcg@{_CUTOFF}"] for name, lists in ranked.items()}
+        for which, relevant in wanted.items()
+    }
+    return {"users": len(users), "rows": [_row(name, gains) for name in ranked]}
 
 
 def _retrievers(store: Store, build: Build, cold: Collection[str], validation: Collection[str]) -> dict[str, Retriever]:
@@ -91,18 +92,11 @@ def _taken(store: Store, user_id: str) -> list[str]:
     return list(dict.fromkeys(event.item_id for event in store.history(user_id) if strength(event) > 0))
 
 
-def _ndcg_of_all(found: Sequence[int], relevant: set[int]) -> float:
-    """NDCG@10 where everything that the user took is relevant alike."""
-    gains = [1 / math.log2(1 + rank) for rank in range(1, _CUTOFF + 1)]
-    hits = [gain for gain, row in zip(gains, found, strict=False) if row in relevant]
-    return sum(hits) / sum(gains[: len(relevant)])
-
-
-def _row(name: str, first: dict[str, list[float]], every: dict[str, list[float]]) -> dict[str, Any]:
+def _row(name: str, gains: dict[str, dict[str, Values]]) -> dict[str, Any]:
     """One line of the table: NDCG@10, the gain over popularity, the standard error of the paired difference."""
     row: dict[str, Any] = {"ranks by": name}
-    for label, gains in (("first", first), ("all", every)):
-        ours, base = np.array(gains[name]), np.array(gains["popularity"])
+    for label, found in gains.items():
+        ours, base = found[name], found["popularity"]
         row[label] = round(float(ours.mean()), 4)
         row[f"{label}: gain"] = f"{100 * (ours.mean() / base.mean() - 1):+.1f}%"
         row[f"{label}: ±"] = f"{100 * (ours - base).std() / len(ours) ** 0.5 / base.mean():.1f}%"

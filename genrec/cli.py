@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,12 +34,13 @@ from genrec.arguments import (
     parse_context,
     parse_filter,
 )
+from genrec.comparing import compare
 from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import DataError, EngineError, GenrecError
 from genrec.explain import alike
 from genrec.parts import build_retriever, fit_weights, hold_out
-from genrec.prompting import pack_folder
+from genrec.prompting import load_pack, pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.scene import Ask, Scene
 from genrec.store import (
@@ -57,6 +60,7 @@ from retrieval import Context, Filter, Policy, Weights
 _FOUNDING_CONTEXT = Context.model_validate({"time": "2023-08-05", "place": "Beijing", "device": "PC"})
 
 _INTERRUPTED = 130
+_SEED = 20261125
 
 app = typer.Typer(
     help="Ranked items with reasons that are checked against evidence.",
@@ -246,6 +250,44 @@ def fit(
             _fit_ranking(screen, data, store, cases, engine, model, pack, as_json=as_json)
         else:
             _fit_signals(screen, data, store, as_json=as_json)
+
+
+@app.command("eval", epilog="Example: genrec eval --data films --a prompts/movies --b my-prompts")
+def compare_prompts(
+    data: Data,
+    a: Annotated[str, typer.Option("--a", metavar="PACK", help="Name or folder of prompts.")],
+    b: Annotated[str, typer.Option("--b", metavar="PACK", help="Those that are to be better.")],
+    users: Annotated[int, typer.Option(min=2, help="How many users both answer, drawn with a seed.")] = 100,
+    language: InLanguage = LanguageName.en,
+    engine: Engine = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask two packs of prompts about the same users and items: which is better, by how much, and at what cost."""
+    with terminal(log_file()) as screen:
+        packs = load_pack(a), load_pack(b)  # a broken one is said before the model has been loaded
+        known, cases = hold_out(read_folder(data))
+        recommender = Recommender.from_store(
+            known,
+            engine=engine,
+            model=model,
+            weights=folder_weights(data),
+            config=Config(language=language.value),
+            status=screen.status,
+        )
+        drawn = random.Random(_SEED).sample(cases, min(users, len(cases)))
+        with recommender:
+            progress = partial(_say_progress, screen)
+            found = runner.run(compare(recommender, *packs, drawn, progress))
+        screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            screen.comparison(found)
+
+
+def _say_progress(screen: Terminal, done: int, of: int) -> None:
+    screen.status(f"asking: {done} of {of} answers")
 
 
 def _fit_signals(screen: Terminal, data: Path, store: Store, *, as_json: bool) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from genrec.comparing import Comparison
 from genrec.types import Contrast, Explanation, Recommendation, WhyNot
 from retrieval import Context, Event, User
 
@@ -108,6 +109,36 @@ class Terminal:
                 {"signal": gap.signal, "this item": f"{gap.item:.3f}", "those above it": f"{gap.above:.3f}"}
                 for gap in found.missing
             ]
+        )
+
+    def comparison(self, found: Comparison) -> None:
+        """Two packs of prompts, figure by figure, and the verdict in a sentence."""
+        self.line(
+            f"model {found.model}; {found.users} users, {found.candidates} candidates each, the hidden one among them"
+        )
+        self.line()
+        rows = [
+            {
+                "": name,
+                f"a: {found.a.name}@{found.a.version}": f"{figure.a:.4f}",
+                f"b: {found.b.name}@{found.b.version}": f"{figure.b:.4f}",
+                "b - a": f"{figure.difference:+.4f}",
+                "95%": f"{figure.interval[0]:+.4f} to {figure.interval[1]:+.4f}",
+                "p": f"{figure.p:.4f}",
+                "better": figure.winner,
+            }
+            for name, figure in found.figures.items()
+        ]
+        self.table(rows)
+        self.line()
+        if found.decided_by is None:
+            self.line(f"No difference was shown by {found.users} users: ask more, or keep what you have.")
+            return
+        figure = found.figures[found.decided_by]
+        cost = found.figures["tokens"]
+        self.line(
+            f"{found.winner} wins by {found.decided_by}: {abs(figure.difference):.4f} better, p {figure.p:.4f}; "
+            f"b reads and writes {cost.difference:+.0f} tokens an answer against a."
         )
 
     def contrast(self, found: Contrast) -> None:

@@ -23,7 +23,7 @@ _WORKERS = min(4, os.cpu_count() or 1)
 _workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="genrec-retrieval")
 
 
-class _SmallProducts:
+class SmallProducts:
     """BLAS has one thread while anybody is inside, and what it had before when the last one leaves."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class _SmallProducts:
                 self._limit.restore_original_limits()
 
 
-_small_products = _SmallProducts()
+small_products = SmallProducts()
 
 
 async def beside(call: Callable[..., _T], *arguments: object) -> _T:
@@ -54,5 +54,5 @@ async def beside(call: Callable[..., _T], *arguments: object) -> _T:
 
 
 def _compute(call: Callable[..., _T], *arguments: object) -> _T:
-    with _small_products:
+    with small_products:
         return call(*arguments)

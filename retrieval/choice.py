@@ -39,7 +39,7 @@ def seen(history: Sequence[Event], repeat_after_days: float | None, now: datetim
     if repeat_after_days is None or now is None:
         return {event.item_id for event in history}
     latest = now - timedelta(days=repeat_after_days)
-    return {event.item_id for event in history if event.timestamp is None or event.timestamp > latest}
+    return {event.item_id for event in history if (event.timestamp or now) > latest}
 
 
 def diverse(scores: Values, vectors: Vectors, k: int, diversity: float) -> list[int]:

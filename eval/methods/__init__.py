@@ -1,0 +1,5 @@
+"""Everything that can rank, by name."""
+
+from eval.methods.toolbox import NAMES, Toolbox
+
+__all__ = ["NAMES", "Toolbox"]

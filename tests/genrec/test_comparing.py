@@ -1,0 +1,68 @@
+"""Two packs on the same users: the same questions, the right winner, and none where there is none."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from genrec import Config, Recommender, runner
+from genrec.comparing import Comparison, compare
+from genrec.engine.base import Messages
+from genrec.parts import hold_out
+from genrec.prompting import load_pack, pack_folder
+from genrec.testing import FakeEncoder, ScriptedEngine
+from retrieval.fit import Case
+from tests.eval.worlds import chains
+
+
+class _Reader(ScriptedEngine):
+    """Knows what comes next, if it is told what was last; else it goes by letters."""
+
+    async def _begin(self, stage: str, messages: Messages) -> None:
+        await super()._begin(stage, messages)
+        text = messages[-1]["content"]
+        last = re.findall(r"view: Item (\d+)", text)
+        wanted = f"Item {(int(last[-1]) + 1) % 60}" if last else None
+        shown: Mapping[str, str] = dict(re.findall(r"^([A-Z])\. (Item \d+)", text, re.MULTILINE))
+        self._scores = lambda label: 5.0 if shown.get(label) == wanted else -float(ord(label))
+
+
+@pytest.fixture
+def blind(tmp_path: Path) -> Path:
+    """The general pack without the user's history."""
+    folder = tmp_path / "blind"
+    shutil.copytree(pack_folder() / "general", folder)
+    (folder / "_user.j2").write_text("Somebody.\n")
+    return folder
+
+
+def _compare(a: str | Path, b: str | Path, users: int = 40) -> Comparison:
+    known, cases = hold_out(chains())
+    engine = _Reader()
+    recommender = Recommender.from_store(known, engine=engine, encoder=FakeEncoder(), config=Config(candidates=10))
+    return runner.run(compare(recommender, load_pack(a), load_pack(b), _some(cases, users), lambda done, of: None))
+
+
+def _some(cases: list[Case], users: int) -> list[Case]:
+    return cases[:users]
+
+
+def test_the_prompt_that_tells_more_wins(own_cache: Path, blind: Path) -> None:
+    found = _compare(blind, "general")
+    assert found.winner == "b"
+    assert found.decided_by == "ndcg@10"
+    figures = found.figures
+    assert figures["ndcg@10"].b == 1
+    assert figures["ndcg@10"].interval[0] > 0
+    assert figures["tokens"].winner == "a"
+
+
+def test_a_pack_does_not_win_against_itself(own_cache: Path) -> None:
+    found = _compare("general", "general")
+    assert found.winner == "no difference"
+    assert found.figures["ndcg@10"].difference == 0
+    assert found.a == found.b
