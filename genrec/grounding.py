@@ -54,7 +54,7 @@ _WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+(?:['’-][^\W{_HAN}]+)*")
 _OF_USER = re.compile(r"\b(you|your)(?:['’]\w+)?\s+(\w+)", re.IGNORECASE)
 _OF_USER_CHINESE = re.compile(r"[你您]((?:\d+|的)?\w{1,3})")
 _CHINESE = re.compile(rf"[{_HAN}]+")
-_SENTENCE = re.compile(r"(.+?(?:[.!?](?=\s|$)|[。！？]))", re.DOTALL)
+_SENTENCE = re.compile(r"(.*?(?:[.!?](?=\s|$)|[。！？]))", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -135,4 +135,5 @@ def test_any_text_gets_a_verdict(text: str) -> None:
 def test_the_first_sentence_ends_behind_its_beginning() -> None:
     beginning = "Because you rated Heat 5, you may like Your Name."
     assert first_sentence(f"{beginning}, in which two wake. More.", beginning) == f"{beginning}, in which two wake."
+    assert first_sentence(f"{beginning}.\n\nThe film is set in Tokyo. More.", beginning) == f"{beginning}."
     assert first_sentence('"Take it. Or leave it."') == "Take it."
