@@ -127,10 +127,13 @@ def _citations(
         if item.reason and look.verdict(item.reason.text, item.item_id) == "it cites none of the evidence"
     ]
     refused = [item.item_id for look, item in reasons if item.reason and look.verdict(item.reason.text, item.item_id)]
+    by_model = sum(item.reason is not None and item.reason.source == "llm" for _, item in reasons)
+    refusals = sum(len(answer.trace.rejected_reasons) for answer in answers)
     return {
         "reasons": len(reasons),
-        "by the model": sum(item.reason is not None and item.reason.source == "llm" for _, item in reasons),
-        "refused sentences": sum(len(answer.trace.rejected_reasons) for answer in answers),
+        "by the model": by_model,
+        "refused sentences": refusals,
+        "sentences that the model only ended": len(reasons) - by_model - refusals,
         "evidence that does not resolve": len(found),
         "reasons that cite nothing": len(uncited),
         "shown reasons that the check refuses": len(refused),

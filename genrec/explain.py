@@ -23,6 +23,7 @@ _WEAKEST = 0.4
 _RECENT_DAYS = 30
 _OF_OTHERS = "popularity"
 _LONGEST_NAME = 120
+_ENDS = ".!?…。！？"
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,12 @@ def facts_of(item: Item, cited: Sequence[Cited], names: Sequence[str], instructi
 def make_reason(text: str, cited: Sequence[Cited], facts: Facts, *, beginning: str = "") -> tuple[Reason, str | None]:
     """The checked sentence, or a plain one and the cause why the model's did not pass.
 
-    `beginning` is the part of `text` that the template wrote: the sentence ends behind it.
+    `beginning` is the part of `text` that the template wrote: the sentence ends behind it. Where the model only ended
+    it, none of the words are the model's: that is a plain reason, and nothing was refused.
     """
     sentence = first_sentence(text, beginning)
+    if beginning and sentence.endswith(tuple(_ENDS)) and sentence.rstrip(_ENDS) == beginning.rstrip(_ENDS):
+        return plain_reason(cited, facts.language), None
     cause = check(sentence, facts)
     if cause:
         return plain_reason(cited, facts.language), cause

@@ -114,6 +114,13 @@ def test_why_not_of_what_is_shown_seen_or_filtered(scripted: Scripted) -> None:
     assert left_out.text == "Mocha is not recommended: the filter leaves it out."
 
 
+def test_a_sentence_that_the_model_only_ended_is_a_plain_reason(scripted: Scripted) -> None:
+    for text, source in ((".", "template"), (", a tea to drink.", "llm")):
+        answer = scripted(ScriptedEngine(text=text)).recommend("ann", 2)
+        assert {item.reason.source for item in answer.items if item.reason} == {source}
+        assert answer.trace.rejected_reasons == ()
+
+
 def test_a_contrast_sums_to_both_scores(scripted: Scripted) -> None:
     recommender = scripted()
     found = recommender.contrast("ann", "black-tea", "mocha", context=Context(place="Delft"))
