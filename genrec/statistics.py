@@ -100,8 +100,8 @@ def _interval(values: Values) -> tuple[float, float]:
 def _p_of(differences: Values) -> float:
     """Users without a difference have none with the other sign either, so the test leaves them out."""
     changed = differences[differences != 0]
-    if not len(changed):
-        return 1.0
+    if len(changed) < FEWEST:
+        return 1.0  # of one difference, either sign is as wide
     found = stats.permutation_test(
         (changed,),
         np.sum,

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.model
 def test_methods_of_the_model(films: Recommender, name: str) -> None:
     split = leave_one_out(chains(users=60))
     cases = split.test[:6]
-    pools = [[case.target, "i40", "i45", "i50", "i55"] for case in cases]
+    pools = [list(dict.fromkeys([case.target, "i40", "i45", "i50", "i55"])) for case in cases]
     tools = Toolbox("general", quiet, films.engine, encoder=films.retriever.knowledge.encoder)
     [method] = tools.methods([name])
     ranker, chosen = method.prepare(split.training, quiet)

@@ -40,6 +40,12 @@ def test_verdicts() -> None:
     assert (paired(base, base).low, paired(base, base).high) == (0, 0)
 
 
+def test_one_user_who_differs_shows_nothing() -> None:
+    one = np.array([0.7, 0.0, 0.0])
+    assert paired(one, np.zeros(3)).p == 1
+    assert paired(one, np.zeros(3)).verdict() == "no difference"
+
+
 def test_the_same_numbers_give_the_same_answer() -> None:
     values = np.random.default_rng(3).random(50)
     assert mean_of(values) == mean_of(values.copy())
