@@ -105,4 +105,4 @@ def write(path: Path, cases: Sequence[Case], pools: Sequence[Sequence[str]]) -> 
         lines.append(f"{case.query.user.user_id}\t{' '.join(pool)}")
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    Path(draft).replace(path)
+    draft.replace(path)

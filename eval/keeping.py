@@ -49,7 +49,7 @@ class Keeper:
         said = {**asdict(kept), "ranked": rows, "fingerprint": self._fingerprint}
         draft = self._path(name).with_suffix(".draft")
         draft.write_text(json.dumps(said), encoding="utf-8")
-        Path(draft).replace(self._path(name))
+        draft.replace(self._path(name))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"

@@ -115,13 +115,14 @@ def last_items(store: Store, user_ids: Collection[str]) -> Split:
     Raises:
         DataError: fewer than 50 users can tune, or one of the given users has no sequence of two events.
     """
+    asked = frozenset(user_ids)
     events: list[Event] = []
     later: list[Event] = []
     validation: list[Case] = []
     test: list[Case] = []
     for user_id in store.user_ids:
         history = store.history(user_id)
-        if user_id in user_ids:
+        if user_id in asked:
             if len(history) < _FEWEST_EVENTS:
                 raise DataError(f"user {user_id!r} has {len(history)} events: one to know and one to hide are needed")
             test.append(_case(store, user_id, history, len(history) - 1))

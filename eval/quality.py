@@ -36,6 +36,7 @@ from eval.options import (
 from eval.protocols import Split, last_items, leave_one_out, temporal
 from eval.run import Measured, evaluate, summary
 from genrec.engine import cache_folder
+from genrec.prompting import load_pack
 from genrec.store import Store, read_folder
 from genrec.terminal import Terminal, terminal
 from retrieval.fit import Case
@@ -73,7 +74,8 @@ class _Questions:
         known += [self.store.user(user_id).model_dump_json() for user_id in self.store.user_ids]
         asked = [f"{case.query.user.user_id} {case.target}" for case in self.cases]
         asked += [" ".join(pool) for pool in self.pools or ()]
-        return fingerprint([self.split.protocol, *known, *asked, tools.pack, str(tools.engine), str(tools.model)])
+        prompts = load_pack(tools.pack).version  # a pack outside of the project changes without its code
+        return fingerprint([self.split.protocol, *known, *asked, prompts, str(tools.engine), str(tools.model)])
 
 
 def run(

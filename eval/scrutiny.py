@@ -61,6 +61,8 @@ def fair(
             for method in listed(methods):
                 ranker = _personal(tools, method, split.training, screen.status)
                 answers = ranker.rank(cases, None, 10, screen.status)
+                if failed := sum(not one.item_ids for one in answers.ranked):
+                    raise DataError(f"{method} ranked nothing for {failed} of {len(cases)} users: mend that first")
                 found[method] = {
                     "swaps": fairness.swaps(ranker, split.training, cases, screen.status),
                     "groups": fairness.groups(answers, cases),

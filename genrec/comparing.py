@@ -49,10 +49,10 @@ class Figure(BaseModel):
 class Comparison(BaseModel):
     """What two packs of prompts are worth on the same users.
 
-    `figures`: `ndcg@10` of the hidden item, higher is better; `accepted`, the share of the model's sentences that
-    passed the check, higher; `fallbacks`, the share of answers that failed, lower; `tokens` read and written for an
-    answer, lower; `seconds` until it was there with other requests beside it, lower. `winner` goes by `ndcg@10`,
-    then, where that shows no difference, by `accepted`.
+    `figures`: `ndcg@10` of the hidden item, higher is better; `accepted`, the share of the shown items whose reason is
+    the model's own and passed the check, higher; `fallbacks`, the share of answers that failed, lower; `tokens` read
+    and written for an answer, lower; `seconds` until it was there with other requests beside it, lower. `winner` goes
+    by `ndcg@10`, then, where that shows no difference, by `accepted`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -129,15 +129,19 @@ async def _ask(recommender: Recommender, pack: Pack, question: _Question) -> Rec
 
 
 def _figures(answers: Sequence[Recommendation], cases: Sequence[Case]) -> dict[str, Values]:
-    written = [sum(item.reason is not None for item in answer.items) for answer in answers]
-    rejected = [len(answer.trace.rejected_reasons) for answer in answers]
     return {
         "ndcg@10": np.array([_gain(answer, case.target) for answer, case in zip(answers, cases, strict=True)]),
-        "accepted": np.array([(w - r) / w if w else 0.0 for w, r in zip(written, rejected, strict=True)]),
+        "accepted": np.array([_own(answer) for answer in answers]),
         "fallbacks": np.array([float(answer.fallback is not None) for answer in answers]),
         "tokens": np.array([float(a.usage.prompt_tokens + a.usage.completion_tokens) for a in answers]),
         "seconds": np.array([answer.timings_ms.total / 1000 for answer in answers]),
     }
+
+
+def _own(answer: Recommendation) -> float:
+    """A plain reason is none of the model's, whether it said nothing, something wrong, or did not answer."""
+    own = [item.reason is not None and item.reason.source == "llm" for item in answer.items]
+    return sum(own) / len(own) if own else 0.0
 
 
 def _gain(answer: Recommendation, target: str) -> float:

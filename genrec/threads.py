@@ -1,7 +1,7 @@
 """Where retrieval computes: beside the event loop, and without taking the cores that the model runs on.
 
 A request multiplies small matrices. BLAS would wake a thread on every core for each product, and more Python threads
-than a few only wait for each other: together that cost four times the processor time of the retrieval itself.
+than a few only wait for each other: many requests at once then cost several times what they cost one by one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WORKERS = min(4, os.cpu_count() or 1)
 _workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="genrec-retrieval")
 
 
-class SmallProducts:
+class _SmallProducts:
     """BLAS has one thread while anybody is inside, and what it had before when the last one leaves."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class SmallProducts:
                 self._limit.restore_original_limits()
 
 
-small_products = SmallProducts()
+_small_products = _SmallProducts()
 
 
 async def beside(call: Callable[..., _T], *arguments: object) -> _T:
@@ -54,5 +54,5 @@ async def beside(call: Callable[..., _T], *arguments: object) -> _T:
 
 
 def _compute(call: Callable[..., _T], *arguments: object) -> _T:
-    with small_products:
+    with _small_products:
         return call(*arguments)

@@ -38,9 +38,8 @@ def _bpr(catalogue: Catalogue, settings: Params) -> Factors:
     """Rendle et al., BPR: Bayesian Personalized Ranking from Implicit Feedback, UAI 2009; one thread, so that it is
     the same each time.
     """
-    return Factors(
-        catalogue, BayesianPersonalizedRanking(**settings, iterations=100, num_threads=1, random_state=SEED % 2**31)
-    )
+    model = BayesianPersonalizedRanking(**settings, iterations=100, num_threads=1, random_state=SEED)
+    return Factors(catalogue, model)
 
 
 ALS = Baseline(

@@ -66,12 +66,13 @@ class ModelMethod:
         store = Store(training.items, training.users.values(), training.events)
         weights = prepared.retriever.weights
         retriever = Retriever(build_retriever(store, self.base.encoder, status).knowledge, weights)
-        recommender = Recommender(
-            store, retriever, self.pack, self.engine, Config(candidates=CANDIDATES, **self.settings)
-        )
-        cases = training.validation
-        say = lambda done, of: status(f"{self.name}: weight, list {done} of at most {of}")  # noqa: E731
-        judged = runner.run(judge(recommender, cases, _FITTED_ON, say))
+        config = Config(candidates=CANDIDATES, **self.settings)
+        recommender = Recommender(store, retriever, self.pack, self.engine, config)
+
+        def say(done: int, of: int) -> None:
+            status(f"{self.name}: weight, list {done} of at most {of}")
+
+        judged = runner.run(judge(recommender, training.validation, _FITTED_ON, say))
         if len(judged) < FEWEST_CASES:
             return {"weight": 0.0, "weight fitted on": f"{len(judged)} lists, too few"}
         found = fit_weight(judged)

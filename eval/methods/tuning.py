@@ -32,7 +32,7 @@ class Baseline:
 
     def prepare(self, training: Training, status: Status) -> tuple[Ranker, Params]:
         """Choose by validation, then learn from all that may be known."""
-        # Factors are small: with threads of BLAS beside those of `implicit` fitting takes a hundred times as long.
+        # Factors are small: threads of BLAS beside those of `implicit` only get in each other's way, as it warns.
         with threadpool_limits(1, user_api="blas"):
             chosen, reached = self._choose(training, status)
             catalogue = Catalogue(training, training.everything)

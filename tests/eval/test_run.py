@@ -190,17 +190,19 @@ def test_groups_that_are_served_alike_do_not_differ() -> None:
 
 def test_neither_titles_nor_history_are_in_a_prompt_without_them(own_cache: Path) -> None:
     split, engine = leave_one_out(chains(users=60)), ScriptedEngine()
-    asker, cases = _asker(engine, split.training), split.test[:3]
+    named = [i.model_copy(update={"title": f"Famous film {i.item_id}"}) for i in split.training.items]
+    asker, cases = _asker(engine, replace(split.training, items=named)), split.test[:3]
     pools = [[case.target, "i40", "i50"] for case in cases]
     before = len(engine.prompts)
     rows = memory.measure(asker, cases, pools, quiet)
     assert [row["prompt"] for row in rows] == ["as it is", "no history", "neutral titles", "neutral titles, no history"]
     prompts = [messages[-1]["content"] for messages in engine.prompts[before:]]
     assert len(prompts) == 12
-    assert "view" in prompts[0]
-    assert "view" not in prompts[3]
-    titles = {item.title for item in memory.neutral(split.training.items)}
-    assert titles == {f"Item {n}" for n in range(1, 61)}
+    ways = [prompts[3 * way : 3 * way + 3] for way in range(4)]
+    assert [all("view: " in prompt for prompt in way) for way in ways] == [True, False, True, False]
+    assert [all("Famous film" in prompt for prompt in way) for way in ways] == [True, True, False, False]
+    assert not any("Famous film" in prompt for way in ways[2:] for prompt in way)
+    assert not any("view: " in prompt for way in ways[1::2] for prompt in way)
 
 
 def test_last_items_of_a_file_are_hidden_from_everybody() -> None:

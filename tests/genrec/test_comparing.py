@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from genrec import Config, Recommender, runner
+from genrec import Config, EngineError, Recommender, runner
 from genrec.comparing import Comparison, compare
 from genrec.engine.base import Messages
 from genrec.parts import hold_out
@@ -59,6 +59,17 @@ def test_the_prompt_that_tells_more_wins(own_cache: Path, blind: Path) -> None:
     assert figures["ndcg@10"].b == 1
     assert figures["ndcg@10"].interval[0] > 0
     assert figures["tokens"].winner == "a"
+
+
+def test_plain_reasons_are_not_the_models(own_cache: Path) -> None:
+    """A model that writes no reason, because it fails or only ends the sentence, has none accepted."""
+    known, cases = hold_out(chains())
+    pack = load_pack("general")
+    silent = (ScriptedEngine(text="."), ScriptedEngine(error=EngineError("down"), stage="generate"))
+    for engine in (*silent, ScriptedEngine(text=", an item.")):
+        recommender = Recommender.from_store(known, engine=engine, encoder=FakeEncoder(), config=Config(candidates=10))
+        found = runner.run(compare(recommender, pack, pack, cases[:4], lambda done, of: None))
+        assert found.figures["accepted"].a == (0 if engine in silent else 1)
 
 
 def test_a_pack_does_not_win_against_itself(own_cache: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from genrec.testing import FakeEncoder, tiny_store
 from retrieval import Between, Candidate, Context, Event, Filter, Item, Policy, Query, Retriever, User, Weights
 from retrieval.cache import VectorCache
+from retrieval.choice import seen
 from retrieval.encoder import Vectors
 
 _DAY = datetime(2026, 11, 1, tzinfo=UTC)
@@ -162,3 +163,14 @@ def test_only_new_texts_are_encoded(tmp_path: Path) -> None:
     assert encoder.texts == ["tea", "coffee", "cocoa"]
     assert np.array_equal(first[1], second[0])
     assert np.array_equal(first[0], first[2])
+
+
+def test_an_event_without_a_time_was_just_now() -> None:
+    history = [
+        Event(user_id="u", item_id="a", type="view"),
+        Event(user_id="u", item_id="b", type="view", timestamp=_DAY),
+    ]
+    later = _DAY + timedelta(days=3)
+    assert seen(history, None, later) == {"a", "b"}
+    assert seen(history, 2, later) == {"a"}
+    assert seen(history, 0, later) == set()
