@@ -14,6 +14,7 @@ from functools import cached_property
 from genrec.errors import DataError
 from genrec.store import Store
 from retrieval import Event, Item, Query, User
+from retrieval.cues import strength
 from retrieval.fit import FEWEST_CASES, Case
 
 _FEWEST_EVENTS = 2
@@ -222,7 +223,7 @@ def _last_new(history: Sequence[Event]) -> int | None:
 def _case(store: Store, user_id: str, history: Sequence[Event], place: int) -> Case:
     """A request at the moment of the hidden event."""
     hidden = history[place]
-    return Case(Query(store.user(user_id), history[:place], hidden.moment), hidden.item_id)
+    return Case(Query(store.user(user_id), history[:place], hidden.moment), hidden.item_id, strength(hidden) >= 0)
 
 
 def _first_after(store: Store, start: datetime, end: datetime | None) -> Iterator[Case]:
@@ -232,7 +233,7 @@ def _first_after(store: Store, start: datetime, end: datetime | None) -> Iterato
         met = {event.item_id for event in before}
         after = (e for e in history[len(before) :] if e.item_id not in met and (end is None or _time(e) < end))
         if before and (hidden := next(after, None)):
-            yield Case(Query(store.user(user_id), before, hidden.moment), hidden.item_id)
+            yield Case(Query(store.user(user_id), before, hidden.moment), hidden.item_id, strength(hidden) >= 0)
 
 
 def _time(event: Event) -> datetime:

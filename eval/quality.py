@@ -34,7 +34,7 @@ from eval.options import (
     write_result,
 )
 from eval.protocols import Split, last_items, leave_one_out, temporal
-from eval.run import Measured, evaluate, summary
+from eval.run import LIKED, Measured, evaluate, summary
 from genrec.engine import cache_folder
 from genrec.prompting import load_pack
 from genrec.store import Store, read_folder
@@ -200,6 +200,9 @@ def _quality(one: Mapping[str, Any]) -> dict[str, str]:
     for figure in _TABLE:
         low, high = one["intervals"][figure]
         row[figure] = f"{one[figure]:.4f} ({low:.4f}-{high:.4f})"
+    if LIKED in one:
+        low, high = one[f"{LIKED}, interval"]
+        row[LIKED] = f"{one[LIKED]:.4f} ({low:.4f}-{high:.4f})"
     versus = next((key for key in one if key.startswith("against ")), "")
     if versus:
         pair = one[versus]

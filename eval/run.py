@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 from scipy import stats
 
 from eval.keeping import Keeper, Kept
@@ -21,6 +22,7 @@ from genrec.statistics import Paired, Values, mean_of, paired
 from retrieval.fit import Case
 
 GOAL = f"ndcg@{K}"
+LIKED = f"{GOAL}, liked"
 AGAINST = "retriever"
 """What the others are compared with, where it is among them."""
 
@@ -82,6 +84,7 @@ def summary(
         methods[name] = {
             **{figure: round(mean.mean, 5) for figure, mean in means.items()},
             "interval": _ends(means[GOAL].low, means[GOAL].high),
+            **_liked(one.users[GOAL], cases),
             "intervals": {figure: _ends(mean.low, mean.high) for figure, mean in means.items()},
             "lists": {figure: round(value, 5) for figure, value in of_lists(one.kept.ranked, catalogue).items()},
             "rates": {
@@ -113,6 +116,15 @@ def _comparison(pair: Paired, p: float) -> dict[str, Any]:
         "p, corrected": round(p, 4),
         "verdict": settled.verdict(),
     }
+
+
+def _liked(gains: Values, cases: Sequence[Case]) -> dict[str, Any]:
+    """The same where the hidden item was liked: to foresee what somebody will dislike is no merit of a recommender."""
+    liked = np.array([case.liked for case in cases])
+    if liked.all() or not liked.any():
+        return {}
+    mean = mean_of(gains[liked])
+    return {LIKED: round(mean.mean, 5), f"{LIKED}, interval": _ends(mean.low, mean.high), f"{LIKED}, users": mean.users}
 
 
 def _stated(ranked: Sequence[Ranked], cases: Sequence[Case]) -> dict[str, float]:

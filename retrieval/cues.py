@@ -56,8 +56,8 @@ def strength(event: Event) -> float:
 def event_weights(history: Sequence[Event], weights: Weights) -> list[float]:
     """Strength × recency of each event, scaled so that absolute values sum to 1 (all 0 if nothing counts).
 
-    Recency is `step_decay` per step back in the history times a half-life in days before the newest event;
-    an event without a timestamp has the former only.
+    A negative strength is multiplied by `dislike`. Recency is `step_decay` per step back in the history times a
+    half-life in days before the newest event; an event without a timestamp has the former only.
     """
     times = [event.timestamp for event in history if event.timestamp]
     newest = max(times, default=None)
@@ -67,7 +67,8 @@ def event_weights(history: Sequence[Event], weights: Weights) -> list[float]:
         if event.timestamp and newest:
             days = (newest - event.timestamp).total_seconds() / 86_400
             recency *= 0.5 ** (days / weights.half_life_days)
-        raw.append(strength(event) * recency)
+        says = strength(event)
+        raw.append(recency * (says if says > 0 else weights.dislike * says))
     total = sum(map(abs, raw))
     return [weight / total for weight in reversed(raw)] if total else [0.0] * len(history)
 

@@ -30,15 +30,24 @@ _SMALL = 0.01
 _ROUNDS = 8
 _WORTH = 1e-3
 """A change must better the figure by this share: less is noise."""
-_FADING = {"step_decay": (0.5, 0.65, 0.8, 0.9, 1.0), "half_life_days": (7.0, 30.0, 90.0, 365.0)}
+_COUNTING = {
+    "step_decay": (0.5, 0.65, 0.8, 0.9, 1.0),
+    "half_life_days": (7.0, 30.0, 90.0, 365.0),
+    "dislike": (0.0, 0.25, 0.5, 1.0),
+}
+"""How events count: what else is tried."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A request and the item that the user took next, which the retriever does not know of."""
+    """A request and the item that the user took next, which the retriever does not know of.
+
+    `liked` is False where what the user did with it speaks against it, as a low rating.
+    """
 
     query: Query
     target: str
+    liked: bool = True
 
 
 class Fit(BaseModel):
@@ -65,7 +74,7 @@ def hide_last(history: Sequence[Event]) -> tuple[Sequence[Event], Event] | None:
 
 
 def fit(retriever: Retriever, cases: Sequence[Case], progress: Progress | None = None, seed: int = 0) -> Fit:
-    """Search weights by coordinate ascent on NDCG@10, then how fast events fade, then weights again.
+    """Search weights by coordinate ascent on NDCG@10, then how events count, then weights again.
 
     At most 2000 cases are drawn with `seed`. The same cases give the same weights.
 
@@ -79,8 +88,8 @@ def fit(retriever: Retriever, cases: Sequence[Case], progress: Progress | None =
     start = retriever.weights
     before = tables.of(start).ndcg(start)
     best = _climb(tables.of(start), start)
-    for name in _FADING:
-        best = _fade(tables, best, name)
+    for name in tables.counting:
+        best = _count(tables, best, name)
     table = tables.of(best)
     best = _climb(table, best)
     return Fit(weights=best, before=before, after=table.ndcg(best), cases=len(drawn))
@@ -104,11 +113,9 @@ def _climb(table: _Table, weights: Weights) -> Weights:
     return weights.model_copy(update=found)
 
 
-def _fade(tables: _Tables, weights: Weights, name: str) -> Weights:
-    """Try other values of `step_decay` or `half_life_days`."""
-    if name not in tables.fading:
-        return weights
-    others = [value for value in _FADING[name] if value != getattr(weights, name)]
+def _count(tables: _Tables, weights: Weights, name: str) -> Weights:
+    """Try other values of one of `_COUNTING`."""
+    others = [value for value in _COUNTING[name] if value != getattr(weights, name)]
     tried = [weights, *(weights.model_copy(update={name: value}) for value in others)]
     scores = [tables.of(option).ndcg(option) for option in tried]
     best = int(np.argmax(scores))
@@ -116,19 +123,23 @@ def _fade(tables: _Tables, weights: Weights, name: str) -> Weights:
 
 
 class _Tables:
-    """What the signals say of every case, computed anew for each way that events fade."""
+    """What the signals say of every case, computed anew for each way that events count."""
 
     def __init__(self, retriever: Retriever, cases: Sequence[Case], progress: Progress | None) -> None:
         self._retriever, self._cases, self._progress = retriever, cases, progress
         events = [event for case in cases for event in case.query.history]
-        timed = any(event.timestamp for event in events)
-        self.fading = ["step_decay", *(["half_life_days"] if timed else [])] if events else []
+        matters = {
+            "step_decay": bool(events),
+            "half_life_days": any(event.timestamp for event in events),
+            "dislike": any(strength(event) < 0 for event in events),
+        }
+        self.counting = [name for name in _COUNTING if matters[name]]
         self._done = 0
-        self._most = len(cases) * (1 + sum(1 + len(_FADING[name]) for name in self.fading))
-        self._last: tuple[tuple[float, float], _Table] | None = None
+        self._most = len(cases) * (1 + sum(1 + len(_COUNTING[name]) for name in self.counting))
+        self._last: tuple[tuple[float, ...], _Table] | None = None
 
     def of(self, weights: Weights) -> _Table:
-        key = (weights.step_decay, weights.half_life_days)
+        key = tuple(getattr(weights, name) for name in _COUNTING)
         if self._last is None or self._last[0] != key:
             self._last = (key, self._build(weights))
         return self._last[1]

@@ -43,10 +43,10 @@ def _bpr(catalogue: Catalogue, settings: Params) -> Factors:
 
 
 ALS = Baseline(
-    "als", _als, {"factors": (32, 64, 128, 256), "regularization": (0.1, 1.0, 10.0), "alpha": (1.0, 10.0, 40.0)}
+    "als", _als, {"factors": (32, 128, 256, 512), "regularization": (1.0, 10.0, 100.0), "alpha": (1.0, 40.0, 160.0)}
 )
 BPR = Baseline(
     "bpr",
     _bpr,
-    {"factors": (64, 128), "learning_rate": (0.02, 0.1), "regularization": (0.001, 0.01, 0.05)},
+    {"factors": (64, 256), "learning_rate": (0.05, 0.2), "regularization": (0.01, 0.05, 0.1)},
 )

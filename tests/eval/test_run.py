@@ -52,6 +52,21 @@ def test_figures_intervals_and_verdicts(tmp_path: Path) -> None:
     assert "against retriever" not in result["retriever"]
 
 
+def test_where_hidden_items_were_disliked_those_that_were_liked_are_measured_too(tmp_path: Path) -> None:
+    split = leave_one_out(chains())
+    cases = [replace(case, liked=number < 30) for number, case in enumerate(split.test)]
+
+    class Half(_Always):
+        def rank(self, cases: Sequence[Case], pools: object, k: int, status: Status) -> Answers:
+            return Answers([Ranked([case.target] if case.liked else ["i0"]) for case in cases])
+
+    found = evaluate(split, [Half("half", right=True)], cases, None, Keeper(tmp_path, "a"), quiet)
+    result = summary(split, cases, found, sizes=None)["methods"]["half"]
+    assert result["ndcg@10, liked"] == 1
+    assert result["ndcg@10, liked, users"] == 30
+    assert result["ndcg@10"] < 1
+
+
 def test_a_leak_is_refused_before_anything_is_ranked(tmp_path: Path) -> None:
     split = leave_one_out(chains())
     leaking = replace(split, training=replace(split.training, later=[]))

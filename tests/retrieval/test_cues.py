@@ -25,6 +25,13 @@ def test_recent_events_weigh_more_and_absolute_weights_sum_to_one() -> None:
     assert event_weights([], Weights()) == []
 
 
+def test_what_speaks_against_an_item_counts_as_much_as_its_weight_says() -> None:
+    events = [_event("a"), _event("b", kind="dismiss")]
+    full, half = (event_weights(events, Weights(dislike=dislike)) for dislike in (1.0, 0.5))
+    assert half[1] / half[0] == pytest.approx(0.5 * full[1] / full[0])
+    assert [cue.item_id for cue in event_cues(events, Weights(dislike=0))] == ["a"]
+
+
 def test_events_that_hardly_count_are_left_out() -> None:
     found = event_cues([_event(str(n), n) for n in range(100)], Weights())
     assert 10 < len(found) < 40

@@ -41,6 +41,18 @@ def test_weights_get_better_and_are_the_same_every_time(tmp_path: Path) -> None:
     assert _fitted(tmp_path) == fitted
 
 
+def test_dislikes_that_say_nothing_are_left_out(tmp_path: Path) -> None:
+    """Everybody dismisses what looks like the item that they take next."""
+    items = [Item(item_id=str(n), title=f"Thing {n // 2}") for n in range(80)]
+    cases = []
+    for n in range(80):
+        target = (3 * n + 1) % 80
+        known = [_view(f"u{n}", (target + 20) % 80), _view(f"u{n}", target ^ 1, "dismiss")]
+        cases.append(Case(Query(User(user_id=f"u{n}"), known), str(target)))
+    retriever = Retriever.build(items, [], FakeEncoder(), VectorCache(tmp_path / "v.sqlite"))
+    assert fit(retriever, cases).weights.dislike == 0
+
+
 class _MoreIsBetter:
     """A table by which a signal can never weigh enough."""
 
