@@ -197,14 +197,11 @@ def _show(screen: Terminal, result: Mapping[str, Any]) -> None:
 
 def _quality(one: Mapping[str, Any]) -> dict[str, str]:
     row = {}
-    for figure in _TABLE:
-        low, high = one["intervals"][figure]
+    for figure in _TABLE if LIKED not in one else (*_TABLE[:2], LIKED):
+        low, high = one[f"{LIKED}, interval"] if figure == LIKED else one["intervals"][figure]
         row[figure] = f"{one[figure]:.4f} ({low:.4f}-{high:.4f})"
-    if LIKED in one:
-        low, high = one[f"{LIKED}, interval"]
-        row[LIKED] = f"{one[LIKED]:.4f} ({low:.4f}-{high:.4f})"
     versus = next((key for key in one if key.startswith("against ")), "")
     if versus:
         pair = one[versus]
-        row[versus] = f"{pair['ndcg@10 difference']:+.4f}, p {pair['p, corrected']:.4f}: {pair['verdict']}"
+        row[versus] = f"{pair['ndcg@10 difference']:+.4f} p {pair['p, corrected']:.4f} {pair['verdict']}"
     return row

@@ -30,7 +30,6 @@ _LONGEST = 50
 _DIMENSIONS, _LAYERS, _HEADS, _DROPOUT = 64, 2, 2, 0.5
 _RATE, _BATCH = 0.001, 256
 _MOST_EPOCHS, _PATIENCE = 200, 10
-_VALIDATION = 2000
 _SPREAD = 0.02
 _BUCKET = 20
 """Batches whose users are sorted by length together, so that short sequences are not padded to the longest."""
@@ -109,7 +108,7 @@ def _train(
     draw = random.Random(SEED)
     network = Network(len(catalogue.items))
     optimizer = torch.optim.Adam(network.parameters(), lr=_RATE)
-    cases = draw.sample(list(training.validation), min(_VALIDATION, len(training.validation))) if training else []
+    cases = training.validation if training else ()
     best, kept, at = -1.0, network.state_dict(), epochs
     for epoch in range(1, epochs + 1):
         network.train()
