@@ -125,7 +125,7 @@ def _cases(store: Store, users: int) -> Iterator[Case]:
 async def _ask_all(
     recommender: Recommender, cases: Sequence[Case], status: Callable[[str], None], *, others: bool
 ) -> list[Answered]:
-    bias, _ = await Calibration(recommender.engine, recommender.pack).bias(LABELS[:_CANDIDATES])
+    bias, _ = await Calibration(recommender.engine, recommender.pack).bias(LABELS[:_CANDIDATES], "en")
     answered: list[Answered] = []
     for start in range(0, len(cases), _SIDE_BY_SIDE):
         status(f"ranking for user {start} of {len(cases)}")

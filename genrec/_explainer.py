@@ -44,13 +44,13 @@ class Explainer:
             "opening": words.opening(texts, prompting.item_data(item)["title"]),
             "language": words.name,
         }
-        messages = pack.render("explain", data)
+        messages = pack.render("explain", data, self._scene.language)
         beginning = messages[-1]["content"] if begins_answer(messages) else ""
         key = reason_key(texts, item, pack.version, setup.engine.model, messages)
         text, usage, calls = setup.reasons.get(key), Usage(), 0
         if text is None:
-            settings = pack.settings["explain"]
-            sampling = Sampling(settings.max_tokens, settings.temperature, cache_salt=setup.config.cache_salt)
+            said = pack.front("explain", self._scene.language).sampling
+            sampling = Sampling(said.max_tokens, said.temperature, cache_salt=setup.config.cache_salt)
             answer = await self._deadline.hold(collect(setup.engine.generate(messages, sampling)))
             text, usage, calls = beginning + answer.text, answer.usage, 1
             setup.reasons.keep(key, text)
@@ -70,7 +70,8 @@ async def explain_one(setup: Setup, ask: Ask, item: Item) -> Explanation:
     """Why an item suits a user, recommended or not. Raises EngineError where that is what the configuration says."""
     scene, pack = setup.scene(ask), setup.pack
     [candidate] = await beside(setup.retriever.score, scene.query, [item.item_id])
-    cited = pick_evidence(candidate, scene.world(scene.latest(setup.config.history)))
+    fields = pack.front("rank", scene.language).user_fields
+    cited = pick_evidence(candidate, scene.world(scene.latest(setup.config.history), fields))
     explainer = Explainer(setup, scene, Deadline(setup.config.deadline_s), scene.names([item]))
     fallback = None
     try:

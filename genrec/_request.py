@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, Literal
+from typing import Literal
 
 from genrec import prompting, tournament
 from genrec._explainer import Explained, Explainer
@@ -87,7 +87,7 @@ class Request:
             return
         longest = sorted(self._found, key=lambda candidate: -len(candidate.item.text()))[: len(LABELS)]
         window = dict(zip(LABELS, longest, strict=False))
-        ladder = cuts(len(self._scene.latest(self._config.history)))
+        ladder = cuts(len(self._scene.latest(self._config.history)), self._front.budget.drop)
         try:
             self._cut = await largest_that_fits(ladder, lambda cut: self._fits(self._messages(window, cut)))
         except EngineError as error:
@@ -96,7 +96,8 @@ class Request:
         if self._cut is None:
             raise PromptError(
                 f"the {self._task} prompt of pack {self._setup.pack.name!r} is longer than the {self._room} tokens "
-                f"that model {self._setup.engine.model} takes: ask for fewer candidates or shorten the template"
+                f"that its budget and model {self._setup.engine.model} allow: ask for fewer candidates or shorten "
+                f"the template"
             )
         if self._cut != ladder[0]:
             self._warnings.append(
@@ -117,7 +118,8 @@ class Request:
         weight = self._weight if self._ranking else 0.0
         scores = self._ranking.scores if self._ranking else {}
         self._shown = self._keep_places(fuse(self._found, scores, weight))
-        world = self._scene.world(self._scene.latest(self._cut.events if self._cut else 0))
+        latest = self._scene.latest(self._cut.events if self._cut else 0)
+        world = self._scene.world(latest, self._front.user_fields)
         self._cited = {s.candidate.item.item_id: pick_evidence(s.candidate, world) for s in self._shown}
 
     async def explain(self) -> AsyncIterator[None]:
@@ -156,6 +158,10 @@ class Request:
     def _task(self) -> prompting.Task:
         return "list" if self._config.strategy == "json" else "rank"
 
+    @property
+    def _front(self) -> prompting.FrontMatter:
+        return self._setup.pack.front(self._task, self._scene.language)
+
     def _model_weight(self) -> float:
         """The model's share: as configured, as fitted, as measured, or half with a warning."""
         known = (self._config.model_weight, self._setup.model_weight, measured_weight(self._setup.engine.model))
@@ -170,9 +176,9 @@ class Request:
     @property
     def _room(self) -> int:
         """Tokens for the prompt; `max_tokens` of the list template is for each item."""
-        settings = self._setup.pack.settings[self._task]
-        answer = settings.max_tokens * (self._wanted if self._task == "list" else 1)
-        return self._setup.engine.max_tokens - answer
+        answer = self._front.sampling.max_tokens * (self._wanted if self._task == "list" else 1)
+        left = self._setup.engine.max_tokens - answer
+        return min(left, self._front.budget.tokens or left)
 
     async def _fits(self, messages: Messages) -> bool:
         # A token is at least a byte, so a short prompt needs no counting.
@@ -182,17 +188,13 @@ class Request:
 
     def _messages(self, window: Window, cut: Cut) -> Messages:
         """The ranking prompt for some candidates."""
-        scene, store = self._scene, self._setup.store
-        data: dict[str, Any] = {
-            "user": prompting.user_data(scene.user),
-            "history": prompting.history_data(scene.latest(cut.events), store.item, scene.now),
-            "context": prompting.context_data(self._ask.context),
-            "instruction": prompting.clean(self._ask.instruction),
-            "candidates": [prompting.candidate_data(label, c.item, cut.description) for label, c in window.items()],
-            "n": self._wanted,
-            "language": scene.words.name,
-        }
-        return self._setup.pack.render(self._task, data)
+        scene, ask = self._scene, self._ask
+        words, find = scene.words.name, self._setup.store.item
+        about = prompting.Request(
+            scene.user, scene.history, ask.context, ask.instruction, self._wanted, words, find, scene.now
+        )
+        items = {label: candidate.item for label, candidate in window.items()}
+        return self._setup.pack.render(self._task, about.data(items, cut.events, cut.description), scene.language)
 
     @property
     def _wanted(self) -> int:
@@ -203,7 +205,7 @@ class Request:
             return await tournament.play(self._found, self._by_labels)
         window = self._label(self._found)
         messages = self._messages(window, self._cut or Cut(0))
-        tokens = self._setup.pack.settings["list"].max_tokens
+        tokens = self._front.sampling.max_tokens
         salt = self._config.cache_salt
         return await rank_by_list(
             self._setup.engine, messages, window, self._wanted, tokens_per_item=tokens, cache_salt=salt
@@ -214,7 +216,7 @@ class Request:
         engine, salt, orders = self._setup.engine, self._config.cache_salt, self._config.permutations
         bias, usage = None, Usage()
         if self._config.calibrate:
-            bias, usage = await self._setup.calibration.bias(LABELS[: len(candidates)], salt)
+            bias, usage = await self._setup.calibration.bias(LABELS[: len(candidates)], self._scene.language, salt)
         windows = [self._label(candidates, turn / orders) for turn in range(orders)]
         asked = (
             rank_by_labels(engine, self._messages(w, self._cut or Cut(0)), w, bias=bias, cache_salt=salt)
@@ -251,7 +253,8 @@ class Request:
         text = self._ranking.reasons.get(item.item_id) if self._ranking else None
         if text is None:
             return
-        instructions = self._setup.pack.system("list", {"language": self._scene.words.name})
+        scene = self._scene
+        instructions = self._setup.pack.system("list", {"language": scene.words.name}, scene.language)
         self._reasons[item.item_id], rejection = explainer.check(item, cited, text, instructions=instructions)
         self._rejections += [rejection] if rejection else []
 

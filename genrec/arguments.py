@@ -29,6 +29,9 @@ class LanguageName(StrEnum):
 
 
 Data = Annotated[Path, typer.Option("--data", help="Folder with items, and users and events where there are any.")]
+DemoOrData = Annotated[
+    Path | None, typer.Option("--data", help="Folder with items, users and events; else the demo data of the pack.")
+]
 Count = Annotated[int, typer.Option("--n", min=1, max=MOST_CANDIDATES, help="How many items.")]
 Engine = Annotated[
     str | None, typer.Option("--engine", metavar="URL", help="A vLLM or OpenAI-compatible server instead of our own.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from genrec.prompting import DESCRIPTION
+from genrec.prompting import DESCRIPTION, Part
 
 _STEPS = 10
 
@@ -18,10 +18,18 @@ class Cut:
     description: int = DESCRIPTION
 
 
-def cuts(events: int) -> list[Cut]:
-    """From everything to nothing: at each step the oldest events and the ends of the longest descriptions go."""
-    shares = (1 - step / _STEPS for step in range(_STEPS + 1))
-    return [Cut(round(events * share), round(DESCRIPTION * share)) for share in shares]
+def cuts(events: int, drop: Sequence[Part]) -> list[Cut]:
+    """From everything to nothing of what may be dropped, one part after the other.
+
+    Of descriptions the ends of the longest go first, of a history the oldest events.
+    """
+    ladder = [Cut(events)]
+    for part in drop:
+        for step in range(1, _STEPS + 1):
+            share, last = 1 - step / _STEPS, ladder[-1]
+            cut = Cut(round(events * share), last.description)
+            ladder.append(cut if part == "history" else Cut(last.events, round(DESCRIPTION * share)))
+    return ladder
 
 
 async def largest_that_fits(ladder: list[Cut], fits: Callable[[Cut], Awaitable[bool]]) -> Cut | None:

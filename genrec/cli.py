@@ -19,6 +19,7 @@ from genrec.arguments import (
     AsJson,
     Count,
     Data,
+    DemoOrData,
     Deny,
     Engine,
     InLanguage,
@@ -34,6 +35,8 @@ from genrec.arguments import (
     parse_context,
     parse_filter,
 )
+from genrec.authoring.commands import prompts
+from genrec.authoring.samples import DEMO
 from genrec.comparing import compare
 from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
@@ -70,12 +73,16 @@ app = typer.Typer(
 )
 imports = typer.Typer(help="Turn a public data set into a data folder.", no_args_is_help=True)
 app.add_typer(imports, name="import")
+app.add_typer(prompts, name="prompt")
 
 
-@app.command(epilog="Example: genrec recommend --data films --user 42 --context place=Oslo --instruction 'a comedy'")
+@app.command(
+    epilog="Example: genrec recommend --data films --user 42 --context place=Oslo --instruction 'a comedy'; "
+    "with demo data: genrec recommend --pack shop --user 1001 --language zh"
+)
 def recommend(
-    data: Data,
     user: Annotated[list[str], typer.Option("--user", help="Whom to recommend to; may be given several times.")],
+    data: DemoOrData = None,
     n: Count = 5,
     context: Moment = None,
     instruction: Instruction = "",
@@ -103,16 +110,17 @@ def recommend(
         policy=Policy(diversity=diversity, explore=explore),
     )
     with terminal(log_file()) as screen:
-        store = read_folder(data)
+        folder = _folder(data, pack)
+        store = read_folder(folder)
         for user_id in user:
             store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
         recommender = Recommender.from_store(
             store,
-            pack=pack or folder_pack(data) or DEFAULT_PACK,
+            pack=pack or folder_pack(folder) or DEFAULT_PACK,
             engine=engine,
             model=model,
-            weights=folder_weights(data),
-            model_weights=folder_model_weights(data),
+            weights=folder_weights(folder),
+            model_weights=folder_model_weights(folder),
             config=config,
             status=screen.status,
         )
@@ -158,9 +166,9 @@ def similar(
 
 @app.command(epilog="Example: genrec explain --data films --user 42 --item heat-1995 --language zh")
 def explain(
-    data: Data,
     user: OneUser,
     item: OneItem,
+    data: DemoOrData = None,
     context: Moment = None,
     instruction: Instruction = "",
     language: InLanguage = LanguageName.en,
@@ -172,9 +180,10 @@ def explain(
     """Say why an item suits a user, recommended or not, in a sentence that is checked against evidence."""
     moment = parse_context(context or [])
     with terminal(log_file()) as screen:
-        store = read_folder(data)
+        folder = _folder(data, pack)
+        store = read_folder(folder)
         store.user(user), store.item(item)
-        recommender = Recommender.from_folder(data, pack=pack, engine=engine, model=model, status=screen.status)
+        recommender = Recommender.from_folder(folder, pack=pack, engine=engine, model=model, status=screen.status)
         with recommender:
             screen.status("explaining")
             found = recommender.explain(user, item, context=moment, instruction=instruction, language=language.value)
@@ -252,7 +261,8 @@ def fit(
             _fit_signals(screen, data, store, as_json=as_json)
 
 
-@app.command("eval", epilog="Example: genrec eval --data films --a prompts/movies --b my-prompts")
+@prompts.command("eval", epilog="Example: genrec prompt eval --data films --a movies --b my-films")
+@app.command("eval", epilog="Example: genrec eval --data films --a movies --b my-films")
 def compare_prompts(
     data: Data,
     a: Annotated[str, typer.Option("--a", metavar="PACK", help="Name or folder of prompts.")],
@@ -358,6 +368,15 @@ def _scene(screen: Terminal, data: Path, ask: Ask, items: list[str]) -> Scene:
         store.item(item)
     retriever = build_retriever(store, DEFAULT_ENCODER, screen.status, folder_weights(data))
     return Scene(store, retriever, Config(), ask)
+
+
+def _folder(data: Path | None, pack: str | None) -> Path:
+    """Where the data is: as named, or the demo of the pack."""
+    if data is not None:
+        return data
+    if pack is None:
+        raise typer.BadParameter("name a folder with --data, or a pack with --pack to take its demo data")
+    return load_pack(pack).folder / DEMO
 
 
 def _config(**settings: Any) -> Config:

@@ -49,7 +49,8 @@ class Cause:
 class World:
     """What evidence is worded with: the request, items by their ids, how many users took one, the day, the language.
 
-    `events` are those that a prompt may show: a reason cites no other.
+    `events` are those that a prompt may show, `fields` the attributes of the user: a reason cites no others. None
+    allows all attributes.
     """
 
     user: User
@@ -60,6 +61,13 @@ class World:
     takers: Callable[[str], int]
     now: datetime
     language: Language
+    fields: frozenset[str] | None = None
+
+    def may_cite(self, kind: ContributionKind, ref: str) -> bool:
+        """Events that speak for their item, and attributes that may be shown."""
+        if kind == "event":
+            return any(event.ref == ref and strength(event) > 0 for event in self.events)
+        return kind != "attribute" or self.fields is None or ref in self.fields
 
 
 def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
@@ -67,9 +75,8 @@ def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
 
     What the user did, said and is comes before what others did.
     """
-    liked = {event.ref for event in world.events if strength(event) > 0}
     parts = by_cause(candidate.contributions)
-    citable = (part for part in parts if part.value > 0 and (part.kind != "event" or part.ref in liked))
+    citable = (part for part in parts if part.value > 0 and world.may_cite(part.kind, part.ref))
     positive = sorted(citable, key=lambda part: -part.value)
     personal = [c for c in positive if c.kind != "item"]
     strong = [c for c in personal if c.value >= _WEAKEST * personal[0].value]
@@ -152,7 +159,7 @@ def alike(candidate: Candidate, language: Language = "en") -> list[str]:
 def facts_of(item: Item, cited: Sequence[Cited], names: Sequence[str], instructions: str, language: Language) -> Facts:
     """What a reason for `item` may draw on: the evidence, and the item as the prompt shows it."""
     data = item_data(item)
-    attributes = [f"{name} {value}" for name, value in data["attributes"].items()]
+    attributes = [f"{name.replace('_', ' ')} {value}" for name, value in data["attributes"].items()]
     price = [] if item.price is None else [f"{item.price:g} {item.price:.2f}"]
     return Facts(
         evidence=[f"{part.evidence.text}, {part.link}" if part.link else part.evidence.text for part in cited],

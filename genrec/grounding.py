@@ -29,7 +29,7 @@ _COMMON = frozenset(
     since so some somebody someone something sort still such suit taste than that the then there these
     this those through to together too under until up upon very was way we well were what when where which while
     who whose why will with without world would you your
-    choice choose film give item movie pick product similar story tell try
+    choice choose event film give group item movie person pick product route similar story tag tell try
     """.split()
 )
 _ABOUT_USER = frozenset("can could enjoy like love may might should will would".split())
@@ -41,7 +41,7 @@ _COMMON_CHINESE = frozenset(
     的 了 过 和 与 也 都 很 会 想 爱 这 那 部 个 款 本 首 件 它 他 她 们 是 在 有 一 还 更 不 为 对 让 把 给 从 到 等 中
     里 上 下 来 去 就 又 再 请 吧 呢 而 并 且 或 因 所 以 能 该 要 同 被 将 看 你 您 天 前
     因为 所以 可能 可以 也许 应该 喜欢 适合 推荐 同样 类似 相似 口味 兴趣 选择 值得 试试 看看 或许 正好 符合 满足 之前
-    最近 刚刚 电影 影片 商品 产品 作品 物品 东西
+    最近 刚刚 电影 影片 商品 产品 作品 物品 东西 活动 路线 标签 小组
     """.split()
 )
 _ABOUT_USER_CHINESE = ("可能", "会", "也许", "或许", "应该", "可以", "喜欢", "想", "的口味", "的兴趣")

@@ -78,8 +78,8 @@ class Scene:
         """The latest events, oldest first."""
         return self.history[-count:] if count else ()
 
-    def world(self, events: Sequence[Event]) -> World:
-        """What evidence is worded with, where `events` may be cited."""
+    def world(self, events: Sequence[Event], fields: Iterable[str] | None = None) -> World:
+        """What evidence is worded with, where `events` and these attributes (None: all) may be cited."""
         knowledge = self.retriever.knowledge
         return World(
             user=self.user,
@@ -90,6 +90,7 @@ class Scene:
             takers=lambda item_id: knowledge.takers(item_id),
             now=self.now,
             language=self.language,
+            fields=None if fields is None else frozenset(fields),
         )
 
     def names(self, candidates: Iterable[Item]) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from genrec import Config, Recommender, Store
+from genrec.engine import Tokens, default_model, resolve
 from genrec.prompting import pack_folder
 from genrec.testing import FakeEncoder, ScriptedEngine, tiny_store
 
@@ -52,3 +53,9 @@ def films() -> Iterator[Recommender]:
     """The demo films on the real encoder and the real model: loaded once, in about half a minute."""
     with Recommender.from_folder(FILMS) as recommender:
         yield recommender
+
+
+@pytest.fixture(scope="session")
+def tokens() -> Tokens:
+    """The tokenizer of the model that runs where there is no GPU."""
+    return Tokens(resolve(default_model(), lambda _: None))

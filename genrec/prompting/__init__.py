@@ -3,6 +3,7 @@
 from genrec.prompting.clean import clean
 from genrec.prompting.data import (
     DESCRIPTION,
+    Request,
     candidate_data,
     content_free,
     context_data,
@@ -11,22 +12,31 @@ from genrec.prompting.data import (
     item_data,
     user_data,
 )
-from genrec.prompting.pack import Messages, Pack, Task, load_pack, pack_folder, pack_names
+from genrec.prompting.front import TASKS, FrontMatter, Part, Task
+from genrec.prompting.pack import Messages, Pack, Script, find_pack, pack_folder, pack_names, read_pack
+from genrec.prompting.versions import load_pack
 
 __all__ = [
     "DESCRIPTION",
+    "TASKS",
+    "FrontMatter",
     "Messages",
     "Pack",
+    "Part",
+    "Request",
+    "Script",
     "Task",
     "candidate_data",
     "clean",
     "content_free",
     "context_data",
     "days_ago",
+    "find_pack",
     "history_data",
     "item_data",
     "load_pack",
     "pack_folder",
     "pack_names",
+    "read_pack",
     "user_data",
 ]

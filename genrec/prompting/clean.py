@@ -5,19 +5,30 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# <|im_start|>, [INST], <s>, </think> and the like: what chat templates and models read as control.
-_CHAT_TOKENS = re.compile(
-    r"<\|[^|<>]{0,40}\|>|\[/?(?:INST|SYS|AVAILABLE_TOOLS|TOOL_CALLS)\]|<</?SYS>>|</?(?:s|think|bos|eos|pad|unk"
-    r"|start_of_turn|end_of_turn)>",
+_BRACKETED = (
+    "INST|SYS|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|CALL_ID|ARGS|THINK|PREFIX|SUFFIX|MIDDLE"
+    "|IMG|IMG_BREAK|IMG_END|AUDIO|gMASK|sMASK|MASK|BOS|EOS|EOT|PAD|UNK|CLS|SEP"
+)
+_CONTROL = re.compile(
+    r"<[/|]?\w[^<>]{0,80}>"  # <s>, </think>, <|im_start|>, <turn|>, <0x0A>, and with them all tags
+    r"|<\s?\|[^<>]{0,80}>"
+    r"|<<\s?/?\s?SYS\s?>>"
+    rf"|\[\s?/?\s?(?:{_BRACKETED})\s?\]"
+    r"|\[\|[^\[\]]{0,40}\|\]"
+    r"|#{2,}|<\||\|>",
     re.IGNORECASE,
 )
-_DROPPED = {
-    "Cc",
-    "Cf",
-    "Cs",
-    "Co",
-    "Cn",
-}  # control, format (zero width, bidi), surrogates, private, unassigned
+"""What chat templates and models read as control. A film may be called [REC]: other brackets stay."""
+_DROPPED = {"Cc", "Cf", "Cs", "Co", "Cn"}
+"""Control, format (zero width, bidi), surrogates, private, unassigned."""
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Fillers and variation selectors: letters and marks by their category, and nothing to the eye."""
+_MOST_MARKS = 4
+"""Combining marks on one letter; more are no writing of any language."""
+_READ = 20
+"""How many times its limit is read of a text."""
 
 
 def clean(text: str, limit: int = 300) -> str:
@@ -25,16 +36,23 @@ def clean(text: str, limit: int = 300) -> str:
 
     A cut is marked with `…` and made between words where there is one.
     """
-    text = unicodedata.normalize("NFKC", text[: 20 * limit])
-    text = "".join(
-        " " if char in "\t\n\r\v\f" else char
-        for char in text
-        if char in "\t\n\r\v\f" or unicodedata.category(char) not in _DROPPED
-    )
-    while (without := _CHAT_TOKENS.sub("", text)) != text:
+    text = _visible(unicodedata.normalize("NFKC", _visible(text[: _READ * limit])))
+    while (without := " ".join(_CONTROL.sub(" ", text).split())) != text:
         text = without  # taking one out may have joined another
-    text = " ".join(text.split())
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
     return (cut.rsplit(" ", 1)[0] if " " in cut[limit // 2 :] else cut).rstrip(" ,.;:") + "…"
+
+
+def _visible(text: str) -> str:
+    """What can be seen, on one line."""
+    kept: list[str] = []
+    marks = 0
+    for char in _UNSEEN.sub("", text):
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        if char.isspace():
+            kept.append(" ")
+        elif marks <= _MOST_MARKS and unicodedata.category(char) not in _DROPPED:
+            kept.append(char)
+    return "".join(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,8 @@ from retrieval.types import AttributeValue, Context, Event, Item, User, plain
 
 _MANY = 5
 """Items carry up to hundreds of categories; a prompt shows the first few."""
+_UNTITLED = "untitled"
+"""Stands for a title that has nothing to show."""
 DESCRIPTION = 300
 """Characters of a description that a prompt shows where there is room."""
 
@@ -18,7 +21,7 @@ DESCRIPTION = 300
 def item_data(item: Item, description: int = DESCRIPTION) -> dict[str, Any]:
     """`title`, `description` (cut at so many characters), `categories`, `price`, `attributes` of an item."""
     return {
-        "title": clean(item.title, 120),
+        "title": clean(item.title, 120) or _UNTITLED,
         "description": clean(item.description, description) if description else "",
         "categories": [clean(category, 60) for category in item.categories[:_MANY]],
         "price": item.price,
@@ -29,6 +32,33 @@ def item_data(item: Item, description: int = DESCRIPTION) -> dict[str, Any]:
 def candidate_data(label: str, item: Item, description: int = DESCRIPTION) -> dict[str, Any]:
     """An item with the `label` that stands for it in this prompt."""
     return {"label": label, **item_data(item, description)}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a ranking prompt is about. `item` finds an item by its id, `now` is the moment that days are counted to."""
+
+    user: User
+    history: Sequence[Event]
+    context: Context
+    instruction: str
+    n: int
+    language: str
+    item: Callable[[str], Item]
+    now: datetime | None
+
+    def data(self, window: Mapping[str, Item], events: int, description: int = DESCRIPTION) -> dict[str, Any]:
+        """What a template sees: candidates by their labels, so many latest events, descriptions so long."""
+        shown = self.history[-events:] if events else ()
+        return {
+            "user": user_data(self.user),
+            "history": history_data(shown, self.item, self.now),
+            "context": context_data(self.context),
+            "instruction": clean(self.instruction),
+            "candidates": [candidate_data(label, item, description) for label, item in window.items()],
+            "n": self.n,
+            "language": self.language,
+        }
 
 
 def content_free(labels: Sequence[str]) -> dict[str, Any]:

@@ -1,15 +1,8 @@
-"""A pack is a folder of templates for one domain: `rank.j2`, `explain.j2`, `list.j2` and their partials.
+"""A pack is a folder of templates for one domain: `rank.j2`, `explain.j2`, `list.j2`, their partials and variants.
 
-A template has YAML front matter between `---` lines and two Jinja blocks, `system` and `user`. A third one,
-`answer`, may begin the answer for the model, which then only continues it:
-
-    ---
-    description: Choose the best label
-    max_tokens: 1
-    ---
-    {% block system %}...{% endblock %}
-    {% block user %}...{% endblock %}
-    {% block answer %}...{% endblock %}
+A template has YAML front matter (`front.py`) and two Jinja blocks, `system` and `user`. A third one, `answer`, may
+begin the answer for the model, which then only continues it. `rank.zh.j2` stands for `rank.j2` where Chinese is asked
+for, `_user.zh.j2` for `_user.j2`, also where that is included.
 """
 
 from __future__ import annotations
@@ -19,34 +12,33 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jinja2
-import yaml
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from jinja2 import nodes
 
 from genrec.errors import PromptError
+from genrec.prompting.front import TASKS, FrontMatter, Task, checked, split
+from genrec.prompting.sandbox import Sandbox, fuelled, localised, parse, partials
+from genrec.wording import Language
 
-Task = Literal["rank", "explain", "list"]
-TASKS: tuple[Task, ...] = ("rank", "explain", "list")
-_FILTERS = ("capitalize", "default", "first", "join", "last", "length", "lower", "replace", "round", "trim")
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)^---\n", re.DOTALL | re.MULTILINE)
-
-_ROLES = {"system": "system", "user": "user", "answer": "assistant"}
+DEFAULT: Language = "en"
+ROLES = {"system": "system", "user": "user", "answer": "assistant"}
+"""Blocks, and who says them."""
+_FILE = re.compile(r"(?P<name>_?[a-z][a-z0-9_]*)(\.(?P<language>[a-z]{2}))?\.j2")
+_FAILURES = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, KeyError)
 
 Messages = list[dict[str, str]]
 """Chat messages: `role` (system, user, or assistant for the beginning of an answer) and `content`."""
 
 
-class FrontMatter(BaseModel):
-    """What a template says about itself. Unknown keys are refused."""
+@dataclass(frozen=True)
+class Script:
+    """One compiled template, and what it says about itself. `file` is where both stand."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    description: str = Field(min_length=1)
-    max_tokens: int = Field(ge=1, le=4096)
-    temperature: float = Field(default=0.0, ge=0, le=2)
+    file: str
+    front: FrontMatter
+    template: jinja2.Template
 
 
 @dataclass(frozen=True)
@@ -55,32 +47,67 @@ class Pack:
 
     name: str
     version: str
-    settings: Mapping[Task, FrontMatter]
-    _templates: Mapping[Task, jinja2.Template]
+    folder: Path
+    """Where its samples, its demo data and its versions are."""
+    sources: Mapping[str, str]
+    """The text of every template by its file's name."""
+    languages: tuple[Language, ...]
+    _scripts: Mapping[tuple[Task, Language], Script]
+    _sandboxes: Mapping[Language, Sandbox]
 
-    def system(self, task: Task, data: Mapping[str, Any]) -> str:
+    def script(self, task: Task, language: Language = DEFAULT) -> Script:
+        """The template of a task in a language, or the English one where there is none."""
+        return self._scripts.get((task, language)) or self._scripts[task, DEFAULT]
+
+    def front(self, task: Task, language: Language = DEFAULT) -> FrontMatter:
+        """What the template of a task says about itself."""
+        return self.script(task, language).front
+
+    def tree(self, file: str, language: Language = DEFAULT) -> nodes.Template:
+        """The syntax of a template or a partial, as it is found in a language; without its front matter."""
+        found = localised(file, language, self.sources) or file
+        body, _ = split(found, self.sources[found])
+        return parse(self._sandboxes[DEFAULT], body, found)
+
+    def system(self, task: Task, data: Mapping[str, Any], language: Language = DEFAULT) -> str:
         """The system text of a task alone. Raises PromptError as `render`."""
-        return self._block(task, "system", data)
+        return self._block(self.script(task, language), "system", data)
 
-    def render(self, task: Task, data: Mapping[str, Any]) -> Messages:
+    def render(self, task: Task, data: Mapping[str, Any], language: Language = DEFAULT) -> Messages:
         """The messages of a task: system, user, and assistant where the template begins the answer.
 
+        The template gets the inputs that it declares, and of the user the fields that it may show.
+
         Raises:
-            PromptError: the template uses something that is not there or not allowed.
+            PromptError: the template uses something that is not there or not allowed, or costs too much.
         """
-        blocks = self._templates[task].blocks
+        script = self.script(task, language)
         return [
-            {"role": role, "content": self._block(task, block, data)}
-            for block, role in _ROLES.items()
-            if block in blocks
+            {"role": role, "content": self._block(script, block, data)}
+            for block, role in ROLES.items()
+            if block in script.template.blocks
         ]
 
-    def _block(self, task: Task, block: str, data: Mapping[str, Any]) -> str:
-        template = self._templates[task]
+    def _block(self, script: Script, block: str, data: Mapping[str, Any]) -> str:
+        context = script.template.new_context(_seen(script.front, data))
+        written = []
         try:
-            return "".join(template.blocks[block](template.new_context(dict(data)))).strip()
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError) as error:
-            raise PromptError(f"prompts/{self.name}/{task}.j2 does not render: {_one_line(error)}") from error
+            with fuelled() as fuel:
+                for text in script.template.blocks[block](context):
+                    fuel.spend(len(text))
+                    written.append(text)
+        except _FAILURES as error:
+            raise PromptError(f"prompts/{self.name}/{script.file} does not render: {_one_line(error)}") from error
+        return "".join(written).strip()
+
+
+def _seen(front: FrontMatter, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a template sees: what it declares."""
+    seen: dict[str, Any] = {name: data[name] for name in front.inputs if name in data}
+    if "user" in seen:
+        attributes = seen["user"]["attributes"]
+        seen["user"] = {"attributes": {name: attributes[name] for name in front.user_fields if name in attributes}}
+    return seen
 
 
 def pack_folder() -> Path:
@@ -95,11 +122,11 @@ def pack_names() -> list[str]:
     return sorted(path.parent.name for path in pack_folder().glob("*/rank.j2"))
 
 
-def load_pack(name_or_path: str | Path) -> Pack:
-    """A pack by its name (one that ships with genrec) or by its folder.
+def find_pack(name_or_path: str | Path) -> Path:
+    """The folder of a pack by its name (one that ships with genrec) or its path.
 
     Raises:
-        PromptError: no such pack, a missing or broken template; the message names file and line.
+        PromptError: there is none.
     """
     folder = Path(name_or_path)
     if not folder.is_dir():
@@ -108,42 +135,74 @@ def load_pack(name_or_path: str | Path) -> Pack:
         raise PromptError(
             f"no prompt pack {str(name_or_path)!r}: give the path of a folder, or one of {', '.join(pack_names())}"
         )
+    return folder
+
+
+def read_pack(folder: Path, name: str, home: Path | None = None) -> Pack:
+    """The templates of a folder, under a name. `home`: where its samples and versions are, if not there.
+
+    Raises:
+        PromptError: a missing or broken template; the message names file and line.
+    """
     sources = {path.name: _read(path) for path in sorted(folder.glob("*.j2"))}
-    bodies, settings = {}, {}
+    bodies: dict[str, str] = {}
+    said: dict[str, object] = {}
     for file, source in sources.items():
-        bodies[file], settings[file] = _split(folder.name, file, source)
-    environment = _environment(bodies)
-    templates = {task: _compile(environment, folder, f"{task}.j2") for task in TASKS}
-    front = {task: _checked(folder.name, f"{task}.j2", settings[f"{task}.j2"]) for task in TASKS}
+        if not _FILE.fullmatch(file):
+            raise PromptError(f"prompts/{name}/{file}: a template is called rank.j2, _part.j2 or rank.zh.j2")
+        bodies[file], said[file] = split(f"prompts/{name}/{file}", source)
+    languages = _languages(sources)
+    scripts: dict[tuple[Task, Language], Script] = {}
+    sandboxes = {language: Sandbox(bodies, language) for language in languages}
+    for language, sandbox in sandboxes.items():
+        for task in TASKS:
+            if not (found := localised(f"{task}.j2", language, sources)):
+                raise PromptError(f"{folder} has no {task}.j2: a pack needs rank.j2, explain.j2 and list.j2")
+            front = checked(f"prompts/{name}/{found}", task, said[found])
+            template = _compile(sandbox, name, found, language, bodies)
+            scripts[task, language] = Script(found, front, template)
     digest = hashlib.sha256("\0".join(f"{file}\0{source}" for file, source in sources.items()).encode())
-    return Pack(folder.name, digest.hexdigest()[:12], front, templates)
+    return Pack(name, digest.hexdigest()[:12], home or folder, sources, languages, scripts, sandboxes)
 
 
-def _environment(bodies: Mapping[str, str]) -> jinja2.Environment:
-    """No globals, a few filters, and an error for everything that is not there."""
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.DictLoader(bodies),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # the output is a prompt, not a page
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.clear()
-    environment.filters = {name: environment.filters[name] for name in _FILTERS}
-    return environment
+def _languages(files: Mapping[str, str]) -> tuple[Language, ...]:
+    """English, and the languages that there are variants for."""
+    found = {match["language"] for file in files if (match := _FILE.fullmatch(file)) and match["language"]}
+    known: dict[str, Language] = {"zh": "zh"}
+    if unknown := sorted(found - set(known)):
+        raise PromptError(f"a template for the language {unknown[0]!r}: variants are for {', '.join(known)}")
+    return (DEFAULT, *(known[language] for language in sorted(found)))
 
 
-def _compile(environment: jinja2.Environment, folder: Path, file: str) -> jinja2.Template:
+def _compile(sandbox: Sandbox, name: str, file: str, language: Language, bodies: Mapping[str, str]) -> jinja2.Template:
+    """A template, and for its errors' sake also the partials that it includes."""
     try:
-        template = environment.get_template(file)
+        template = _with_partials(sandbox, file, language, bodies, (), set())
     except jinja2.TemplateSyntaxError as error:
-        where = f"{folder.name}/{error.name}, line {error.lineno}"
-        raise PromptError(f"prompts/{where}: does not compile: {error.message}") from error
+        where = f"{name}/{error.name}, line {error.lineno}"
+        raise PromptError(f"prompts/{where}: does not compile: {_one_line(error)}") from error
     except jinja2.TemplateNotFound as error:
-        raise PromptError(f"{folder} has no {file}: a pack needs rank.j2, explain.j2 and list.j2") from error
+        raise PromptError(f"prompts/{name}/{file}: includes {error.name!r}, which is not there") from error
     for role in ("system", "user"):
         if role not in template.blocks:
-            raise PromptError(f"prompts/{folder.name}/{file}: no {{% block {role} %}}: a template needs one")
+            raise PromptError(f"prompts/{name}/{file}: no {{% block {role} %}}: a template needs one")
+    return template
+
+
+def _with_partials(
+    sandbox: Sandbox, file: str, language: Language, bodies: Mapping[str, str], above: tuple[str, ...], done: set[str]
+) -> jinja2.Template:
+    """Compile a template and those that it includes, each once. Raises TemplateSyntaxError for a circle."""
+    template = sandbox.get_template(file)
+    for partial in partials(parse(sandbox, bodies[file], file)):
+        inner = localised(partial, language, bodies)
+        if inner is None:
+            raise jinja2.TemplateNotFound(partial)
+        if inner in (*above, file):
+            raise jinja2.TemplateSyntaxError(f"includes itself through {partial}", 1, file, file)
+        if inner not in done:
+            _with_partials(sandbox, inner, language, bodies, (*above, file), done)
+            done.add(inner)
     return template
 
 
@@ -154,28 +213,5 @@ def _read(path: Path) -> str:
         raise PromptError(f"{path}: not UTF-8: save the file as UTF-8") from error
 
 
-def _split(pack: str, file: str, source: str) -> tuple[str, object]:
-    """The template without its front matter (its line numbers kept), and what the front matter says."""
-    found = _FRONT_MATTER.match(source)
-    if not found:
-        return source, {}
-    try:
-        settings = yaml.safe_load(found.group(1)) or {}
-    except yaml.YAMLError as error:
-        raise PromptError(f"prompts/{pack}/{file}: the front matter is not YAML: {_one_line(error)}") from error
-    comment = "{#" + "\n" * found.group(0).count("\n") + "-#}"
-    return comment + source[found.end() :], settings
-
-
-def _checked(pack: str, file: str, settings: object) -> FrontMatter:
-    try:
-        return FrontMatter.model_validate(settings)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(map(str, problem["loc"])) or "front matter"
-        known = ", ".join(FrontMatter.model_fields)
-        raise PromptError(f"prompts/{pack}/{file}: {key}: {problem['msg']} (known keys: {known})") from error
-
-
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join((getattr(error, "message", None) or str(error)).split())

@@ -13,6 +13,11 @@ _DID = {
     "purchase": "购买了“{}”",
     "rate": "评价了“{}”",
     "follow": "关注了“{}”",
+    "join": "加入了“{}”",
+    "message": "联系了“{}”",
+    "tag": "用过标签“{}”",
+    "attend": "参加了“{}”",
+    "complete": "走过“{}”",
     "dismiss": "忽略了“{}”",
 }
 _LINKS = {
@@ -41,6 +46,18 @@ _SIGNALS = {
     "instruction": "与你的要求意思相近",
     "instruction_words": "含有你要求的词",
 }
+_FIELDS = {
+    "age": "年龄",
+    "gender": "性别",
+    "occupation": "职业",
+    "city": "城市",
+    "place": "地点",
+    "time": "时间",
+    "device": "设备",
+    "weather": "天气",
+    "company": "同伴",
+    "interests": "兴趣",
+}
 _NOT_SHOWN = {"seen": "你已经接触过它", "filter": "筛选条件排除了它"}
 
 
@@ -57,7 +74,7 @@ class Chinese:
         return f"你{when}{did}{rated}"
 
     def fact(self, name: str, value: str) -> str:
-        return f"你的{name}是{value}"
+        return f"你的{_FIELDS.get(name, name)}是{value}"
 
     def instruction(self, words: str) -> str:
         return f"你想要“{words}”"

@@ -13,6 +13,11 @@ _VERBS = {
     "purchase": "bought",
     "rate": "rated",
     "follow": "followed",
+    "join": "joined",
+    "message": "wrote to",
+    "tag": "used the tag",
+    "attend": "went to",
+    "complete": "took",
     "dismiss": "dismissed",
 }
 _LINKS = {

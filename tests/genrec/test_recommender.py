@@ -162,7 +162,7 @@ def test_a_long_history_gives_way_to_the_window(scripted: Scripted) -> None:
     words = sum(len(message["content"].split()) for message in roomy.prompts[0])
     answer = scripted(ScriptedEngine(max_tokens=words - 5), store=store).recommend("u", 3)
     assert answer.warnings == (
-        "the prompt was too long: it shows the last 8 of 10 events, and 240 of 300 characters of a description",
+        "the prompt was too long: it shows the last 10 of 10 events, and 240 of 300 characters of a description",
     )
     assert len(answer.trace.candidates) == 20
     shown = {f"view:{number}:-" for number in range(2, 10)}

@@ -1,0 +1,111 @@
+"""The tests that stand in a template's front matter: what a sample must render to, and what a model must answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from genrec.authoring.rendering import Rendered, render
+from genrec.authoring.samples import Scene, demo_data, read_sample
+from genrec.engine import Engine, Sampling, Tokens
+from genrec.engine.base import begins_answer, collect
+from genrec.errors import AnswerError, PromptError
+from genrec.parse import parse_list
+from genrec.prompting import TASKS, Pack, Task
+from genrec.prompting.front import Answer, Case
+from genrec.prompting.pack import DEFAULT
+from genrec.ranking import LABELS, list_schema
+from genrec.wording import Language
+
+Status = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One test of one template: what was wrong, empty where nothing was. `answer` is what a model said."""
+
+    file: str
+    sample: str
+    problems: tuple[str, ...]
+    tokens: int = 0
+    answer: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+
+async def run_tests(pack: Pack, tokens: Tokens, engine: Engine | None, status: Status) -> list[Outcome]:
+    """Run every test of every template; those of answers where there is an engine.
+
+    Raises:
+        EngineError: the model does not answer.
+    """
+    found = []
+    for task, language, case in tests(pack):
+        file = pack.script(task, language).file
+        status(f"testing {file} with sample {case.sample}")
+        try:
+            scene = read_sample(pack, demo_data(pack), case.sample, language)
+            rendered = render(pack, task, scene, tokens)
+        except PromptError as error:
+            found.append(Outcome(file, case.sample, (str(error),)))
+            continue
+        problems = list(_of_prompt(case, rendered))
+        answer = None
+        if engine is not None:
+            answer = await _ask(engine, pack, task, scene, rendered)
+            problems += _of_answer(task, scene, case.answer or Answer(), answer)
+        found.append(Outcome(file, case.sample, tuple(problems), rendered.total, answer))
+    return found
+
+
+def tests(pack: Pack) -> Iterator[tuple[Task, Language, Case]]:
+    """Every test; a language without a variant of a template has none of its own."""
+    for language in pack.languages:
+        for task in TASKS:
+            script = pack.script(task, language)
+            if language == DEFAULT or script.file != pack.script(task).file:
+                yield from ((task, language, case) for case in script.front.tests)
+
+
+def _of_prompt(case: Case, rendered: Rendered) -> Iterator[str]:
+    text = "\n".join(message["content"] for message in rendered.messages)
+    yield from _of_text(text, case.contains, case.lacks)
+    if case.tokens is not None and rendered.total > case.tokens:
+        yield f"takes {rendered.total} tokens, more than {case.tokens}"
+    if not rendered.fits:
+        yield f"takes {rendered.total} tokens, more than its budget of {rendered.allowed}"
+
+
+def _of_text(text: str, contains: tuple[str, ...], lacks: tuple[str, ...]) -> Iterator[str]:
+    yield from (f"does not hold {wanted!r}" for wanted in contains if wanted not in text)
+    yield from (f"holds {unwanted!r}" for unwanted in lacks if unwanted in text)
+
+
+async def _ask(engine: Engine, pack: Pack, task: Task, scene: Scene, rendered: Rendered) -> str:
+    """What the model says: for a ranking the label that it finds most likely."""
+    labels = LABELS[: len(scene.candidates)]
+    if task == "rank":
+        scores = await engine.score_labels(rendered.messages, labels)
+        return max(scores.logprobs, key=lambda label: scores.logprobs[label])
+    said, wanted = pack.front(task, scene.language).sampling, min(scene.request.n, len(labels))
+    many = wanted if task == "list" else 1
+    schema = list_schema(labels, wanted) if task == "list" else None
+    sampling = Sampling(said.max_tokens * many, said.temperature, schema=schema)
+    answer = await collect(engine.generate(rendered.messages, sampling))
+    begun = rendered.messages[-1]["content"] if begins_answer(rendered.messages) else ""
+    return begun + answer.text
+
+
+def _of_answer(task: Task, scene: Scene, wanted: Answer, answer: str) -> Iterator[str]:
+    yield from (f"the answer {problem}" for problem in _of_text(answer, wanted.contains, wanted.lacks))
+    if wanted.longest is not None and len(answer) > wanted.longest:
+        yield f"the answer has {len(answer)} characters, more than {wanted.longest}"
+    if not answer.strip():
+        yield "the answer is empty"
+    if task == "list":
+        try:
+            parse_list(answer, LABELS[: len(scene.candidates)])
+        except AnswerError as error:
+            yield str(error)

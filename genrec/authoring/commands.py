@@ -1,0 +1,303 @@
+"""`genrec prompt list | new | show | render | lint | diff | test | promote | rollback`."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from genrec import runner
+from genrec.arguments import AsJson, InLanguage, LanguageName, Model
+from genrec.authoring.cases import Outcome, run_tests
+from genrec.authoring.differences import changed_settings, differences
+from genrec.authoring.lint import Finding, lint
+from genrec.authoring.rendering import render
+from genrec.authoring.samples import demo_data, read_sample
+from genrec.engine import Tokens, cache_folder, default_model, resolve
+from genrec.errors import PromptError
+from genrec.parts import start_engine
+from genrec.prompting import Pack, Task, find_pack, load_pack, pack_folder, pack_names
+from genrec.prompting.versions import LABELS, labels, moves, promote, rollback
+from genrec.terminal import Terminal, terminal
+
+prompts = typer.Typer(help="Write, test, compare and release prompts. Starts no language model.", no_args_is_help=True)
+
+_OWN = "local"
+
+
+class TaskName(StrEnum):
+    """What a prompt asks for."""
+
+    rank = "rank"
+    explain = "explain"
+    list = "list"
+
+
+class LabelName(StrEnum):
+    """What a version can be."""
+
+    production = "production"
+    candidate = "candidate"
+
+
+PackArgument = Annotated[
+    str,
+    typer.Argument(metavar="PACK", help="Name or folder of prompts; PACK@production or PACK@VERSION for a kept one."),
+]
+Label = Annotated[LabelName, typer.Option("--label", help="Which label is moved.")]
+
+
+@prompts.command("list", epilog="Example: genrec prompt list --json")
+def list_packs(as_json: AsJson = False) -> None:
+    """List the packs that ship with genrec and those in this folder."""
+    with terminal(_log()) as screen:
+        here = sorted(path.parent for path in Path().glob("*/rank.j2"))
+        folders = {**{name: pack_folder() / name for name in pack_names()}, **{f"./{path}": path for path in here}}
+        rows = [_row(name, folder) for name, folder in folders.items()]
+        _show(screen, rows, {"packs": rows}, as_json=as_json)
+
+
+@prompts.command(epilog="Example: genrec prompt new my-films --from movies")
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to make; it must not exist yet.")],
+    source: Annotated[str, typer.Option("--from", metavar="PACK", help="Name or folder of prompts to start from.")],
+) -> None:
+    """Begin a pack of your own as a copy of another, with its samples, tests and demo data."""
+    origin = find_pack(source)
+    if folder.exists():
+        raise PromptError(f"{str(folder)!r} is there already: name a folder that is not")
+    shutil.copytree(origin, folder, ignore=shutil.ignore_patterns(".versions"))
+    for path in folder.rglob("genrec.yaml"):
+        path.unlink()  # it names the pack that this was copied from
+    typer.echo(
+        f"{folder}: a copy of {origin.name}; edit {folder}/_system.j2, then genrec prompt diff {source} {folder}"
+    )
+
+
+@prompts.command(epilog="Example: genrec prompt show movies --task rank")
+def show(
+    pack: PackArgument,
+    task: Annotated[TaskName | None, typer.Option("--task", help="Its source too.")] = None,
+    language: InLanguage = LanguageName.en,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a pack says about itself, and where its labels stand and stood."""
+    loaded = load_pack(pack)
+    with terminal(_log()) as screen:
+        if as_json:
+            screen.json({**_about(loaded), "files": dict(loaded.sources)})
+            return
+        about = _about(loaded)
+        screen.line(f"{about['pack']}@{about['version']}, languages {', '.join(about['languages'])}")
+        screen.line()
+        screen.table(about["templates"])
+        if about["moves"]:
+            screen.line()
+            screen.table(about["moves"])
+        if task:
+            script = loaded.script(task.value, language.value)
+            screen.line(f"\n{script.file}:\n\n{loaded.sources[script.file]}")
+
+
+@prompts.command("render", epilog="Example: genrec prompt render movies --task rank --sample regular --language zh")
+def render_sample(
+    pack: PackArgument,
+    task: Annotated[TaskName, typer.Option("--task", help="Which prompt.")] = TaskName.rank,
+    sample: Annotated[str, typer.Option("--sample", help="Which request; 'worst' is the longest that can come.")] = "",
+    language: InLanguage = LanguageName.en,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the messages that a sample makes, their tokens, and what the budget cut."""
+    loaded = load_pack(pack)
+    with terminal(_log()) as screen:
+        name = sample or loaded.front(task.value, language.value).samples[0]
+        scene = read_sample(loaded, demo_data(loaded), name, language.value)
+        found = render(loaded, task.value, scene, _tokens(screen, model))
+        screen.status("")
+        if as_json:
+            screen.json({"pack": loaded.name, "version": loaded.version, "sample": name, **asdict(found)})
+            return
+        for message, tokens in zip(found.messages, found.tokens, strict=True):
+            screen.line(f"[{message['role']}, {tokens} tokens]\n{message['content']}\n")
+        allowed = f" of {found.allowed}" if found.allowed else ""
+        cut = f"; the budget cut {found.shortened()}" if found.shortened() else "; nothing was cut"
+        screen.line(f"{loaded.name}@{loaded.version}, sample {name}: {found.total}{allowed} tokens{cut}")
+
+
+@prompts.command("lint", epilog="Example: genrec prompt lint my-films")
+def lint_pack(pack: PackArgument, model: Model = None, as_json: AsJson = False) -> None:
+    """Look for what is wrong: variables, output rules, what breaks caches, personal fields, budgets."""
+    loaded = load_pack(pack)
+    with terminal(_log()) as screen:
+        found = lint(loaded, _tokens(screen, model))
+        screen.status("")
+        errors = _errors(found)
+        rows = [asdict(finding) for finding in found]
+        if as_json:
+            screen.json({"pack": loaded.name, "version": loaded.version, "findings": rows})
+        else:
+            for finding in found:
+                screen.line(f"{finding.level}: {loaded.name}/{finding.file}: {finding.problem}")
+            screen.line(f"{loaded.name}@{loaded.version}: {errors} errors, {len(found) - errors} warnings")
+    if errors:
+        raise typer.Exit(1)
+
+
+@prompts.command("test", epilog="Example: genrec prompt test my-films; with real answers: --engine local")
+def check_pack(
+    pack: PackArgument,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", metavar="URL", help="Test answers too: a server, or 'local' for a vLLM of our own."),
+    ] = None,
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run the tests that stand in the templates' front matter."""
+    loaded = load_pack(pack)
+    with terminal(_log()) as screen:
+        found = runner.run(_tested(screen, loaded, engine, model))
+        screen.status("")
+        failed = [outcome for outcome in found if not outcome.passed]
+        if as_json:
+            screen.json({"pack": loaded.name, "version": loaded.version, "tests": [asdict(one) for one in found]})
+        else:
+            for outcome in found:
+                _show_outcome(screen, outcome)
+            screen.line(f"{loaded.name}@{loaded.version}: {len(found) - len(failed)} passed, {len(failed)} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+@prompts.command("diff", epilog="Example: genrec prompt diff my-films@production my-films")
+def diff_packs(
+    before: Annotated[str, typer.Argument(metavar="BEFORE", help="Name, folder or kept version of prompts.")],
+    after: Annotated[str, typer.Argument(metavar="AFTER", help="Those that are to take its place.")],
+    model: Model = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changes in the prompts that are sent, sample by sample."""
+    was, now = load_pack(before), load_pack(after)
+    with terminal(_log()) as screen:
+        found, settings = differences(was, now, _tokens(screen, model)), changed_settings(was, now)
+        screen.status("")
+        if as_json:
+            rows = {"differences": [asdict(one) for one in found], "settings": [asdict(one) for one in settings]}
+            screen.json({"before": was.version, "after": now.version, **rows})
+            return
+        for change in settings:
+            screen.line(f"{change.task}, {change.language}: {change.setting}: {change.before} -> {change.after}")
+        for one in found:
+            screen.line(f"\n{one.task}, {one.language}, sample {one.sample}: {one.tokens[0]} -> {one.tokens[1]} tokens")
+            screen.line("\n".join(one.lines))
+        if not found and not settings:
+            screen.line(f"{was.name}@{was.version} and {now.name}@{now.version} send the same prompts")
+
+
+@prompts.command("promote", epilog="Example: genrec prompt promote my-films --label candidate")
+def promote_pack(pack: PackArgument, label: Label = LabelName.production, model: Model = None) -> None:
+    """Keep this version for ever and put a label on it, if lint and tests find nothing wrong."""
+    loaded = load_pack(pack)
+    with terminal(_log()) as screen:
+        tokens = _tokens(screen, model)
+        errors = [f"{one.file}: {one.problem}" for one in lint(loaded, tokens) if one.level == "error"]
+        outcomes = runner.run(run_tests(loaded, tokens, None, screen.status))
+        screen.status("")
+        errors += [f"{one.file}, sample {one.sample}: {problem}" for one in outcomes for problem in one.problems]
+        if errors:
+            raise PromptError(f"{loaded.name} is not promoted: {len(errors)} problems, first {errors[0]}")
+        stood = labels(loaded.folder).get(label.value, "nothing")
+        move = promote(loaded, label.value)
+        screen.line(f"{loaded.name}@{move.label}: {stood} -> {move.version}, {len(outcomes)} tests passed")
+
+
+@prompts.command("rollback", epilog="Example: genrec prompt rollback my-films")
+def rollback_pack(pack: PackArgument, label: Label = LabelName.production) -> None:
+    """Put a label back to the version at which it stood before."""
+    folder = find_pack(pack)
+    stood = labels(folder).get(label.value, "nothing")
+    move = rollback(folder, label.value)
+    typer.echo(f"{folder.name}@{move.label}: {stood} -> {move.version}")
+
+
+async def _tested(screen: Terminal, pack: Pack, engine: str | None, model: str | None) -> list[Outcome]:
+    tokens = _tokens(screen, model)
+    if engine is None:
+        return await run_tests(pack, tokens, None, screen.status)
+    running = await start_engine(None if engine == _OWN else engine, model, screen.status)
+    try:
+        return await run_tests(pack, tokens, running, screen.status)
+    finally:
+        await running.close()
+
+
+def _show_outcome(screen: Terminal, outcome: Outcome) -> None:
+    said = f", answer {outcome.answer!r}" if outcome.answer is not None else ""
+    mark = "passed" if outcome.passed else "FAILED"
+    screen.line(f"{mark}: {outcome.file}, sample {outcome.sample}, {outcome.tokens} tokens{said}")
+    for problem in outcome.problems:
+        screen.line(f"   {problem}")
+
+
+def _row(name: str, folder: Path) -> dict[str, Any]:
+    """A broken pack is listed with what is wrong with it."""
+    try:
+        pack = load_pack(folder)
+    except PromptError as error:
+        return {"pack": name, "version": "-", "languages": "-", **dict.fromkeys(LABELS, "-"), "what for": str(error)}
+    stand = labels(folder)
+    return {
+        "pack": name,
+        "version": pack.version,
+        "languages": ", ".join(pack.languages),
+        **{label: stand.get(label, "-") for label in LABELS},
+        "what for": pack.front("rank").description,
+    }
+
+
+def _about(pack: Pack) -> dict[str, Any]:
+    tasks: list[Task] = ["rank", "explain", "list"]
+    rows = []
+    for language in pack.languages:
+        for task in tasks:
+            script = pack.script(task, language)
+            front = script.front
+            rows.append(
+                {
+                    "template": script.file,
+                    "answer": front.output,
+                    "answer tokens": front.sampling.max_tokens,
+                    "budget": front.budget.tokens or "-",
+                    "user fields": ", ".join(front.user_fields) or "-",
+                    "tests": len(front.tests),
+                    "description": front.description,
+                }
+            )
+    stood = [asdict(move) for move in moves(pack.folder)]
+    return {"pack": pack.name, "version": pack.version, "languages": pack.languages, "templates": rows, "moves": stood}
+
+
+def _show(screen: Terminal, rows: list[dict[str, Any]], value: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        screen.json(value)
+    else:
+        screen.table(rows)
+
+
+def _errors(found: list[Finding]) -> int:
+    return sum(finding.level == "error" for finding in found)
+
+
+def _tokens(screen: Terminal, model: str | None) -> Tokens:
+    name = model or default_model()
+    screen.status(f"loading the tokenizer of {name}")
+    return Tokens(resolve(name, screen.status))
+
+
+def _log() -> Path:
+    return cache_folder() / "log.txt"

@@ -1,0 +1,81 @@
+"""What a change of a pack changes in the prompts that are sent, not only in their source."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from genrec.authoring.rendering import Rendered, render
+from genrec.authoring.samples import demo_data, read_sample, sample_names
+from genrec.engine import Tokens
+from genrec.prompting import TASKS, Messages, Pack, Task
+from genrec.wording import Language
+
+_AROUND = 1
+"""Lines that are shown on either side of a change."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How one template renders otherwise for one sample. `lines` are those of a unified diff, without its head."""
+
+    task: Task
+    language: Language
+    sample: str
+    tokens: tuple[int, int]
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A setting of a template's front matter that is another now."""
+
+    task: Task
+    language: Language
+    setting: str
+    before: str
+    after: str
+
+
+def differences(before: Pack, after: Pack, tokens: Tokens) -> list[Difference]:
+    """By task, language and sample, where a prompt is another. Samples and data are those of `after`.
+
+    Raises:
+        PromptError: a sample or a template of either fails.
+    """
+    store, found = demo_data(after), []
+    for language in after.languages:
+        for task in TASKS:
+            for name in sample_names(after):
+                scene = read_sample(after, store, name, language)
+                was, now = render(before, task, scene, tokens), render(after, task, scene, tokens)
+                if was.messages != now.messages:
+                    found.append(Difference(task, language, name, (was.total, now.total), tuple(_lines(was, now))))
+    return found
+
+
+def changed_settings(before: Pack, after: Pack) -> list[Changed]:
+    """What the front matter says otherwise; tests and samples change no prompt."""
+    found = []
+    for language in after.languages:
+        for task in TASKS:
+            was, now = before.front(task, language), after.front(task, language)
+            for name in ("inputs", "sampling", "budget", "user_fields"):
+                old, new = getattr(was, name), getattr(now, name)
+                if old != new:
+                    found.append(Changed(task, language, name, _said(old), _said(new)))
+    return found
+
+
+def _lines(was: Rendered, now: Rendered) -> Iterator[str]:
+    found = difflib.unified_diff(_text(was.messages), _text(now.messages), n=_AROUND, lineterm="")
+    yield from (line for line in list(found)[2:] if not line.startswith("@@"))
+
+
+def _text(messages: Messages) -> list[str]:
+    return [line for message in messages for line in f"[{message['role']}]\n{message['content']}".splitlines()]
+
+
+def _said(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

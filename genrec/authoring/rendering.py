@@ -1,0 +1,51 @@
+"""What a sample makes of a template: the messages, their tokens, and what the budget cut."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from genrec.authoring.samples import EVENTS, Scene
+from genrec.budget import Cut, cuts
+from genrec.engine import Tokens
+from genrec.prompting import DESCRIPTION, Messages, Pack, Task
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """`tokens` of each message by itself, `total` of the prompt with its chat template."""
+
+    messages: Messages
+    tokens: tuple[int, ...]
+    total: int
+    cut: Cut
+    allowed: int | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether the budget holds, after everything has been cut that may be."""
+        return self.allowed is None or self.total <= self.allowed
+
+    def shortened(self) -> str:
+        """What the budget cut, in words; empty where nothing was."""
+        parts = []
+        if self.cut.description < DESCRIPTION:
+            parts.append(f"descriptions to {self.cut.description} of {DESCRIPTION} characters")
+        if self.cut.events < EVENTS:
+            parts.append(f"the history to {self.cut.events} of {EVENTS} events")
+        return " and ".join(parts)
+
+
+def render(pack: Pack, task: Task, scene: Scene, tokens: Tokens) -> Rendered:
+    """Render a template for a sample as a request would: cut step by step until the budget holds.
+
+    Raises:
+        PromptError: the template fails.
+    """
+    budget = pack.front(task, scene.language).budget
+    for cut in cuts(EVENTS, budget.drop):
+        messages = pack.render(task, scene.data(cut.events, cut.description), scene.language)
+        total = tokens.of(messages)
+        if budget.tokens is None or total <= budget.tokens:
+            break
+    each = tokens.of_texts([message["content"] for message in messages])
+    return Rendered(messages, tuple(each), total, cut, budget.tokens)

@@ -1,0 +1,168 @@
+"""Requests that a pack is written against: `samples/NAME.yaml` on the pack's demo data, and the worst that can come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from genrec.errors import DataError, PromptError
+from genrec.prompting import DESCRIPTION, Pack, Request, item_data
+from genrec.prompting.front import problem, read_yaml
+from genrec.ranking import LABELS
+from genrec.store import Store, read_folder
+from genrec.wording import Language, wording
+from retrieval import Context, Event, Item, User
+
+DEMO = "demo"
+WORST = "worst"
+"""The name of the sample that nobody writes: the longest texts that a prompt can be given."""
+EVENTS = 10
+"""Of a history, as in `Config`."""
+_FOLDER = "samples"
+_LONG = "interminable "
+
+
+class Sample(BaseModel):
+    """A request on the demo data of a pack: who asks, where, for what, and the items that are candidates.
+
+    `because` is an item of the user's history that speaks for the first candidate, for explanations.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    description: str = Field(min_length=1)
+    user: str
+    context: Context = Context()
+    instruction: str = ""
+    candidates: tuple[str, ...] = Field(min_length=2, max_length=len(LABELS))
+    n: int = Field(default=5, ge=1, le=len(LABELS))
+    because: str | None = None
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A sample with what it names: all that any template of a pack can ask for."""
+
+    request: Request
+    candidates: Sequence[Item]
+    language: Language
+    because: Event | None
+
+    def data(self, events: int = EVENTS, description: int = DESCRIPTION) -> dict[str, Any]:
+        """What a template sees."""
+        labelled = dict(zip(LABELS, self.candidates, strict=False))
+        item, words = item_data(self.candidates[0]), wording(self.language)
+        text = self._evidence(item["title"])
+        about = {"item": item, "evidence": [{"text": text}], "opening": words.opening([text], item["title"])}
+        return {**self.request.data(labelled, events, description), **about}
+
+    def rotated(self) -> Scene:
+        """The same with the candidates in another order."""
+        return replace(self, candidates=[*self.candidates[1:], self.candidates[0]])
+
+    def without_history(self) -> Scene:
+        """The same for somebody who has done nothing yet."""
+        return replace(self, request=replace(self.request, history=()))
+
+    def _evidence(self, title: str) -> str:
+        words, event = wording(self.language), self.because
+        if event is None:
+            return words.listed(title)
+        past = item_data(self.request.item(event.item_id))
+        return words.event(event.type, past["title"], event.value, None)
+
+
+def demo_data(pack: Pack) -> Store:
+    """The demo data of a pack. Raises PromptError where it has none."""
+    folder = pack.folder / DEMO
+    if not folder.is_dir():
+        raise PromptError(f"pack {pack.name!r} has no folder {DEMO} with items.jsonl: its samples need one")
+    return read_folder(folder)
+
+
+def sample_names(pack: Pack) -> list[str]:
+    """The samples of a pack; a variant for a language is no sample of its own."""
+    names = (path.stem for path in sorted((pack.folder / _FOLDER).glob("*.yaml")))
+    return [name for name in names if "." not in name]
+
+
+def read_sample(pack: Pack, store: Store, name: str, language: Language) -> Scene:
+    """A sample by its name, in a language: `NAME.zh.yaml` before `NAME.yaml`.
+
+    Raises:
+        PromptError: there is none, or it names what is not there; the message names the file.
+    """
+    if name == WORST:
+        return worst(pack, store, language)
+    path = _file(pack.folder / _FOLDER, name, language)
+    if path is None:
+        known = ", ".join(sample_names(pack)) or "none"
+        raise PromptError(f"pack {pack.name!r} has no sample {name!r}: it has {known}")
+    where = f"prompts/{pack.name}/{_FOLDER}/{path.name}"
+    try:
+        sample = Sample.model_validate(read_yaml(where, path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise PromptError(f"{where}: {problem(error, Sample)}") from error
+    try:
+        return _scene(sample, store, language)
+    except DataError as error:
+        raise PromptError(f"{where}: {error}") from error
+
+
+def worst(pack: Pack, store: Store, language: Language) -> Scene:
+    """The longest of everything: texts at the length that they are cut to, as many candidates as there are letters."""
+    names = list(dict.fromkeys(name for item in store.items for name in item.attributes))
+    fields = list(dict.fromkeys(name for task in ("rank", "list") for name in pack.front(task, language).user_fields))
+    item = Item(
+        item_id=WORST,
+        title=_LONG * 20,
+        description=_LONG * 40,
+        categories=tuple(f"{_LONG * 8}{number}" for number in range(5)),
+        price=99999.99 if any(item.price is not None for item in store.items) else None,
+        attributes=dict.fromkeys(names, _LONG * 2),
+    )
+    event = Event(user_id=WORST, item_id=WORST, type="recommended", value=3.5)
+    request = Request(
+        user=User(user_id=WORST, attributes=dict.fromkeys(fields, _LONG * 2)),
+        history=[event] * EVENTS,
+        context=Context(place=_LONG, device=_LONG),
+        instruction=_LONG * 40,
+        n=len(LABELS),
+        language=wording(language).name,
+        item=lambda _: item,
+        now=None,
+    )
+    return Scene(request, [item] * len(LABELS), language, event)
+
+
+def _file(folder: Path, name: str, language: Language) -> Path | None:
+    return next((path for path in (folder / f"{name}.{language}.yaml", folder / f"{name}.yaml") if path.exists()), None)
+
+
+def _scene(sample: Sample, store: Store, language: Language) -> Scene:
+    """Raises DataError for an unknown user or item."""
+    user, history = store.user(sample.user), store.history(sample.user)
+    known = [event.timestamp for event in history if event.timestamp]
+    request = Request(
+        user=user,
+        history=history,
+        context=sample.context,
+        instruction=sample.instruction,
+        n=sample.n,
+        language=wording(language).name,
+        item=store.item,
+        now=sample.context.time or max(known, default=None),
+    )
+    because = next((event for event in reversed(history) if event.item_id == sample.because), None)
+    if sample.because and because is None:
+        raise DataError(f"because: user {sample.user!r} did nothing with {sample.because!r}")
+    return Scene(request, [store.item(item_id) for item_id in sample.candidates], language, because)
+
+
+def scenes(pack: Pack, store: Store, names: Sequence[str], language: Language) -> Mapping[str, Scene]:
+    """Samples by their names, in a language. Raises PromptError as `read_sample`."""
+    return {name: read_sample(pack, store, name, language) for name in names}

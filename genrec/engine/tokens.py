@@ -1,0 +1,35 @@
+"""How many tokens a text has for a model, without running the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from genrec.engine.base import Messages, begins_answer
+
+
+class Tokens:
+    """A model's tokenizer."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder`: of the model, as `resolve` gives it."""
+        # Imported here: it takes a second, and only those who write prompts count without an engine.
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+
+    def of(self, messages: Messages) -> int:
+        """What a prompt has, chat template included."""
+        return len(
+            self._tokenizer.apply_chat_template(
+                list(messages),
+                add_generation_prompt=not begins_answer(messages),
+                continue_final_message=begins_answer(messages),
+                return_dict=False,
+            )
+        )
+
+    def of_texts(self, texts: Sequence[str]) -> list[int]:
+        """What each text has for itself."""
+        return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]

@@ -1,0 +1,162 @@
+"""The way of a prompt: copied, changed, compared, tested, promoted, rolled back."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from genrec import GenrecError, PromptError, runner
+from genrec.authoring.cases import run_tests
+from genrec.authoring.rendering import render
+from genrec.authoring.samples import EVENTS, demo_data, read_sample
+from genrec.engine import Engine, Tokens
+from genrec.prompting import load_pack, pack_folder, pack_names
+from genrec.prompting.versions import labels, promote, rollback
+from genrec.testing import ScriptedEngine
+from tests.conftest import GENREC
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pack_folder() / "movies", tmp_path / "mine"))
+
+
+def _genrec(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [*GENREC, "prompt", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def _shorten(pack: Path) -> None:
+    path = pack / "_system.j2"
+    path.write_text(path.read_text().replace("You are a film guide.", "You are a film critic."))
+
+
+@pytest.mark.parametrize("name", pack_names())
+def test_the_packs_that_ship_pass_their_tests(name: str, tokens: Tokens) -> None:
+    found = runner.run(run_tests(load_pack(name), tokens, None, lambda _: None))
+    assert found
+    assert [outcome for outcome in found if not outcome.passed] == []
+
+
+def test_a_test_says_what_did_not_hold(pack: Path, tokens: Tokens) -> None:
+    path = pack / "rank.j2"
+    path.write_text(
+        path.read_text().replace('lacks: ["maya"', 'lacks: ["Films:"').replace("tokens: 500", "tokens: 5", 1)
+    )
+    (pack / "_user.j2").write_text(
+        "{{ user.attributes.age }} {{ history | length }} {{ context.place }} {{ instruction }}"
+    )
+    [first, *_] = runner.run(run_tests(load_pack(pack), tokens, None, lambda _: None))
+    assert "holds 'Films:'" in first.problems
+    assert any(problem.startswith("does not hold") for problem in first.problems)
+    assert any(problem.endswith("more than 5") for problem in first.problems)
+
+
+@pytest.mark.parametrize(
+    ("engine", "task", "problem"),
+    [
+        (ScriptedEngine(text="no list"), "list.j2", "the model wrote no JSON list"),
+        (ScriptedEngine(text=" "), "explain.j2", None),
+        (ScriptedEngine(), "rank.j2", None),
+    ],
+)
+def test_answers_are_tested_where_there_is_an_engine(
+    pack: Path, tokens: Tokens, engine: Engine, task: str, problem: str | None
+) -> None:
+    found = [one for one in runner.run(run_tests(load_pack(pack), tokens, engine, lambda _: None)) if one.file == task]
+    assert found
+    for outcome in found:
+        assert outcome.answer is not None
+        assert outcome.passed == (problem is None)
+        assert problem is None or problem in outcome.problems[0]
+
+
+def test_the_budget_cuts_in_the_order_that_the_template_says(pack: Path, tokens: Tokens) -> None:
+    loaded = load_pack("shop")
+    scene = read_sample(loaded, demo_data(loaded), "regular", "en")
+    whole = render(loaded, "rank", scene, tokens)
+    assert (whole.shortened(), whole.fits) == ("", True)
+    folder = Path(shutil.copytree(pack_folder() / "shop", pack.parent / "tight"))
+    text = (folder / "rank.j2").read_text()
+    (folder / "rank.j2").write_text(text.replace("tokens: 8000", f"tokens: {whole.total - 30}"))
+    tight = load_pack(folder)
+    cut = render(tight, "rank", read_sample(tight, demo_data(tight), "regular", "en"), tokens)
+    assert cut.total <= whole.total - 30
+    assert cut.cut.events == EVENTS
+    assert "descriptions to" in cut.shortened()
+
+
+def test_from_a_copy_to_production_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _genrec("new", "mine", "--from", "movies").returncode == 0
+    assert "send the same prompts" in _genrec("diff", "movies", "mine").stdout
+    first = load_pack("mine").version
+    assert f"mine@production: nothing -> {first}" in _genrec("promote", "mine").stdout
+    _shorten(tmp_path / "mine")
+    changed = _genrec("diff", "mine@production", "mine").stdout
+    assert "-You are a film guide. You know" in changed
+    assert "+You are a film critic. You know" in changed
+    second = load_pack("mine").version
+    assert _genrec("promote", "mine", "--label", "candidate").returncode == 0
+    assert f"{first} -> {second}" in _genrec("promote", "mine@candidate").stdout
+    assert labels(tmp_path / "mine") == {"production": second, "candidate": second}
+    assert f"{second} -> {first}" in _genrec("rollback", "mine").stdout
+    assert load_pack("mine@production").version == first
+    assert load_pack(f"mine@{second}").version == second
+    shown = json.loads(_genrec("show", "mine", "--json").stdout)
+    assert [move["by"] for move in shown["moves"]] == ["promote", "promote", "promote", "rollback"]
+    rows = json.loads(_genrec("list", "--json").stdout)["packs"]
+    assert {row["pack"]: row["production"] for row in rows}["./mine"] == first
+
+
+def test_what_lint_or_tests_refuse_is_not_promoted(pack: Path) -> None:
+    (pack / "_system.j2").write_text("{{ instruction }}")
+    failed = _genrec("promote", str(pack))
+    assert failed.returncode == 1
+    assert "is not promoted" in failed.stderr
+    assert _genrec("lint", str(pack)).returncode == 1
+    assert labels(pack) == {}
+
+
+def test_labels_go_back_one_move_at_a_time(pack: Path) -> None:
+    versions = []
+    for word in ("one", "two", "three"):
+        (pack / "_system.j2").write_text(word)
+        versions.append(promote(load_pack(pack), "production").version)
+    assert rollback(pack, "production").version == versions[1]
+    assert rollback(pack, "production").version == versions[0]
+    with pytest.raises(PromptError, match="never stood at another version"):
+        rollback(pack, "production")
+    assert promote(load_pack(f"{pack}@{versions[2]}"), "production").version == versions[2]
+    assert rollback(pack, "production").version == versions[0]
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ("@production", "has no label 'production', it has none yet"),
+        ("@0123456789ab", "keeps no version '0123456789ab'"),
+    ],
+)
+def test_what_is_not_kept_cannot_be_loaded(pack: Path, at: str, message: str) -> None:
+    with pytest.raises(GenrecError) as error:
+        load_pack(f"{pack}{at}")
+    assert message in str(error.value)
+
+
+def test_a_kept_version_that_was_edited_is_refused(pack: Path) -> None:
+    version = promote(load_pack(pack), "production").version
+    (pack / ".versions" / version / "_system.j2").write_text("other")
+    with pytest.raises(PromptError, match="somebody has edited them"):
+        load_pack(f"{pack}@production")
+
+
+def test_rendered_messages_have_their_tokens() -> None:
+    shown = json.loads(_genrec("render", "movies", "--task", "explain", "--language", "zh", "--json").stdout)
+    assert len(shown["tokens"]) == len(shown["messages"]) == 3
+    assert shown["total"] > sum(shown["tokens"])
+    assert "worst" in _genrec("render", "movies", "--sample", "worst").stdout
