@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jinja2
 from jinja2 import nodes
@@ -168,10 +168,10 @@ def read_pack(folder: Path, name: str, home: Path | None = None) -> Pack:
 def _languages(files: Mapping[str, str]) -> tuple[Language, ...]:
     """English, and the languages that there are variants for."""
     found = {match["language"] for file in files if (match := _FILE.fullmatch(file)) and match["language"]}
-    known: dict[str, Language] = {"zh": "zh"}
-    if unknown := sorted(found - set(known)):
-        raise PromptError(f"a template for the language {unknown[0]!r}: variants are for {', '.join(known)}")
-    return (DEFAULT, *(known[language] for language in sorted(found)))
+    others: tuple[Language, ...] = tuple(language for language in get_args(Language) if language != DEFAULT)
+    if unknown := sorted(found - set(others)):
+        raise PromptError(f"a template for the language {unknown[0]!r}: variants are for {', '.join(others)}")
+    return (DEFAULT, *(language for language in others if language in found))
 
 
 def _compile(sandbox: Sandbox, name: str, file: str, language: Language, bodies: Mapping[str, str]) -> jinja2.Template:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from genrec.errors import PromptError
-from genrec.prompting.pack import Pack, find_pack, read_pack
+from genrec.prompting.pack import Pack, find_pack, pack_folder, read_pack
 
 LABELS = ("production", "candidate")
 _FOLDER = ".versions"
@@ -76,7 +76,13 @@ def labels(folder: Path) -> dict[str, str]:
 
 
 def promote(pack: Pack, label: str) -> Move:
-    """Keep this version of a pack for ever and put a label on it."""
+    """Keep this version of a pack for ever and put a label on it.
+
+    Raises:
+        PromptError: a pack that ships with genrec, whose versions are genrec's own.
+    """
+    if pack.folder.parent == pack_folder():
+        raise PromptError(f"{pack.name} ships with genrec: begin your own by genrec prompt new --from {pack.name}")
     kept = pack.folder / _FOLDER / pack.version
     if not kept.exists():
         _keep(pack, kept)

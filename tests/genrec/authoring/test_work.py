@@ -122,6 +122,11 @@ def test_what_lint_or_tests_refuse_is_not_promoted(pack: Path) -> None:
     assert labels(pack) == {}
 
 
+def test_packs_that_ship_have_no_labels() -> None:
+    with pytest.raises(PromptError, match="ships with genrec: begin your own"):
+        promote(load_pack("movies"), "production")
+
+
 def test_labels_go_back_one_move_at_a_time(pack: Path) -> None:
     versions = []
     for word in ("one", "two", "three"):
