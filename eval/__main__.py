@@ -16,6 +16,7 @@ from eval.bench import compare, device
 from eval.bench_rank import compare as compare_ranking
 from eval.cold import compare as compare_cold
 from eval.crash import kill_repeatedly
+from eval.options import RESULTS, command_line, write_result
 from eval.quality import candidates, rank, run
 from eval.ranks import compare as compare_ranks
 from eval.reasons import measure as measure_reasons
@@ -110,7 +111,9 @@ def ranks(
 ) -> None:
     """Compare the model's ranking with chance and its retriever; show what places in the prompt do; fit its weight."""
     with terminal(cache_folder() / "log.txt") as screen:
-        result = compare_ranks(data, users, screen.status, others=others)
+        found = compare_ranks(data, users, screen.status, others=others)
+        result = {"kind": "ranks", "command": command_line(), **found}
+        write_result(RESULTS / f"ranks-{data.resolve().name}", result)
         screen.status("")
         if as_json:
             screen.json(result)

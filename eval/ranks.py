@@ -96,8 +96,10 @@ def compare(
         model = recommender.engine.model
     return {
         "data": data.name,
+        "protocol": "one liked item hidden",
         "model": model,
         "users": len(cases),
+        "items": len(store.items),
         "candidates": _CANDIDATES,
         "rows": _quality(answered),
         "bias": _bias(answered),

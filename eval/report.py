@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from matplotlib.figure import Figure
 
+from eval.run import LIKED
 from genrec.errors import DataError
 
 _TEMPLATE = Path(__file__).with_name("report.html.j2")
-_KINDS = ("run", "rank", "fair", "memory")
+_KINDS = ("run", "rank", "ranks", "fair", "memory")
 _WIDTH, _ROW, _MARGIN = 7.0, 0.32, 0.9
 """Inches."""
 _COLOUR = "#2f5d8c"
@@ -55,12 +57,12 @@ def _read(path: Path) -> Result:
 
 def _section(result: Result) -> dict[str, Any]:
     about = f"{result['users']} users, {result['items']} items, {result['protocol']}"
-    make = {"run": _methods, "rank": _methods, "fair": _fair, "memory": _memory}[result["kind"]]
+    makers = {"run": _methods, "rank": _methods, "ranks": _places, "fair": _fair, "memory": _memory}
     return {
         "title": f"{result['kind']}: {result['data']}",
         "about": about,
         "command": result["command"],
-        **make(result),
+        **makers[result["kind"]](result),
     }
 
 
@@ -73,14 +75,17 @@ def _methods(result: Result) -> dict[str, Any]:
         for name, one in methods.items()
     ]
     points = {name: (one["ndcg@10"], one["interval"]) for name, one in methods.items()}
+    published = [result["published"]] if result.get("published") else []
     return {
-        "tables": [quality, lists, costs],
+        "tables": [quality, lists, *published, costs],
         "plots": [_ranges(points, "NDCG@10, 95% over users"), _scatter(methods)],
     }
 
 
 def _quality(one: Mapping[str, Any]) -> dict[str, str]:
     row = {figure: f"{one[figure]:.4f} ({_ends(one['intervals'][figure])})" for figure in _FIGURES}
+    if LIKED in one:
+        row[LIKED] = f"{one[LIKED]:.4f} ({_ends(one[f'{LIKED}, interval'])})"
     for name, pair in one.items():
         if name.startswith("against "):
             row[name] = f"{pair['ndcg@10 difference']:+.4f} ({_ends(pair['interval'])}): {pair['verdict']}"
@@ -96,7 +101,26 @@ def _fair(result: Result) -> dict[str, Any]:
         points = {row["attribute"]: (row["due to it"], row["interval"]) for row in one["swaps"]}
         if points:
             plots.append(_ranges(points, f"{name}: share of the first ten that an attribute changes, less the noise"))
+        plots.append(_popularity(one["exposure"], f"{name}: what is shown, and what people take, by popularity"))
     return {"tables": tables, "plots": plots}
+
+
+def _popularity(exposure: Table, title: str) -> str:
+    """Shares of fifths of the items; who provides them stands in the table."""
+    fifths = [row for row in exposure if row["items"].endswith(" fifth")]
+    series = {share: [row[share] for row in fifths] for share in ("of places", "of takes")}
+    return _curves(series, [row["items"].removesuffix(" fifth") for row in fifths], title, "share")
+
+
+def _places(result: Result) -> dict[str, Any]:
+    """What the place in the prompt does to the rank of an item."""
+    bias = result["bias"]
+    ways = [name for name in bias["curve"][0] if name.endswith(": rank")]
+    series = {way.removesuffix(": rank"): [float(row[way]) for row in bias["curve"]] for way in ways}
+    places = [row["place"] for row in bias["curve"]]
+    title = "Mean rank of the item at each place of the prompt; flat where places do not matter"
+    plot = _curves(series, places, title, "mean rank")
+    return {"tables": [result["rows"], bias["spread"], bias["curve"]], "plots": [plot]}
 
 
 def _memory(result: Result) -> dict[str, Any]:
@@ -124,6 +148,21 @@ def _ranges(points: Mapping[str, tuple[float, Sequence[float]]], title: str) -> 
     axes.set_yticks(range(len(points)), list(points))
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
+    axes.set_title(title, fontsize=10, loc="left")
+    return _svg(figure)
+
+
+def _curves(series: Mapping[str, Sequence[float]], names: Sequence[str], title: str, unit: str) -> str:
+    """One line for each series over the same names."""
+    figure = Figure(figsize=(_WIDTH, 3.2), layout="constrained")
+    axes = figure.subplots()
+    for style, (name, values) in zip(cycle(("-o", "--s", ":^", "-.d")), series.items(), strict=False):
+        axes.plot(range(len(values)), values, style, markersize=4, label=name)
+    axes.set_xticks(range(len(names)), list(names))
+    axes.set_ylabel(unit)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
     axes.set_title(title, fontsize=10, loc="left")
     return _svg(figure)
 

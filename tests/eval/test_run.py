@@ -224,3 +224,26 @@ def test_last_items_of_a_file_are_hidden_from_everybody() -> None:
     store = chains()
     split = last_items(store, ["u0"])
     assert ("u0", split.test[0].target) not in {(e.user_id, e.item_id) for e in split.training.everything}
+
+
+def test_the_page_has_curves_of_places_and_of_popularity(tmp_path: Path) -> None:
+    shared = {"data": "films", "command": "python -m eval ...", "users": 5, "items": 9, "protocol": "leave-one-out"}
+    curve = [
+        {"place": label, "model: rank": rank, "model: hits": "0.5"} for label, rank in (("A", "9.5"), ("B", "11.0"))
+    ]
+    ranks = {
+        "kind": "ranks",
+        **shared,
+        "rows": [{"ranks": "chance"}],
+        "bias": {"curve": curve, "spread": [{"sd": "1"}]},
+    }
+    exposure = [{"items": f"{name} fifth", "of places": 0.5, "of takes": 0.5} for name in ("most taken", "second")]
+    fair = {"kind": "fair", **shared, "methods": {"retriever": {"swaps": [], "groups": [], "exposure": exposure}}}
+    files = [tmp_path / "ranks.json", tmp_path / "fair.json"]
+    for path, result in zip(files, (ranks, fair), strict=True):
+        path.write_text(json.dumps(result))
+    page = tmp_path / "report.html"
+    assert CliRunner().invoke(app, ["report", *map(str, files), "--out", str(page)]).exit_code == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 2
+    assert "flat where places do not matter" in text
