@@ -76,7 +76,7 @@ class Catalogue:
     """Items, users and what they took as rows and matrices."""
 
     def __init__(self, training: Training, events: Sequence[Event]) -> None:
-        self.items = training.items
+        self.items, self.people = training.items, training.people
         self.row = {item.item_id: row for row, item in enumerate(training.items)}
         sequences: dict[str, dict[int, None]] = {}
         for event in events:
