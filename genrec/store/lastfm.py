@@ -151,18 +151,26 @@ def _friends(data: _Source) -> _Folder:
 
 
 def _tags(data: _Source) -> _Folder:
-    """A tag that one user gave is nothing that others could be shown."""
+    """A tag that one user gave is nothing that others could be shown, and one that is the artist's name is no news."""
     dated = [one for one in data.taggings if one.day >= _START]
-    common = _shared(_givers(dated))
-    kept = [one for one in dated if one.tag_id in common]
+    telling = [one for one in dated if not _repeats_the_name(data, one)]
+    common = _shared(_givers(telling))
+    kept = [one for one in telling if one.tag_id in common]
     items = [item for tag_id, item in data.tags.items() if tag_id in common]
     events = sorted(_shuffled([_tagged(data, one) for one in kept]), key=attrgetter("timestamp"))
     return {"items": items, "users": _users(data), "events": events}, {
         "events_before_2002_dropped": len(data.taggings) - len(dated),
+        "events_that_repeat_the_name_of_the_artist_dropped": len(dated) - len(telling),
         "tags_of_less_than_two_users_dropped": len(data.tags) - len(items),
-        "events_with_them_dropped": len(dated) - len(kept),
+        "events_with_them_dropped": len(telling) - len(kept),
         "events_with_an_artist_without_a_name": sum(event.context is None for event in events),
     }
+
+
+def _repeats_the_name(data: _Source, one: _Tagging) -> bool:
+    """As many do, and the request, which holds the artist, would hold the tag."""
+    artist = data.artists.get(one.artist_id)
+    return artist is not None and artist.title.casefold() == data.tags[one.tag_id].title.casefold()
 
 
 def _tagged(data: _Source, one: _Tagging) -> Event:
