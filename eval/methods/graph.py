@@ -28,7 +28,6 @@ class Graph:
     """
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
         self._nodes = dict(catalogue.row) if catalogue.people else {}
         own = [user_id for user_id in catalogue.users if user_id not in self._nodes]
         self._nodes |= {user_id: len(catalogue.items) + place for place, user_id in enumerate(own)}
