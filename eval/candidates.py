@@ -58,12 +58,14 @@ def questions(path: Path, store: Store, limit: int | None) -> tuple[Split, list[
     """The split, cases and pools of a candidate file, or of its first `limit` lines.
 
     Raises:
-        DataError: as `read`, and as `last_items`.
+        DataError: as `read`, and as `last_items`, or nothing may be known of a user.
     """
     pools = read(path, store)
     split = last_items(store, pools)
     by_user = {case.query.user.user_id: case for case in split.test}
     chosen = list(pools)[:limit]
+    if unasked := [user_id for user_id in chosen if user_id not in by_user]:
+        raise DataError(f"{path}: all that user {unasked[0]!r} did would give a hidden item away: take the line out")
     return split, [by_user[user_id] for user_id in chosen], [pools[user_id] for user_id in chosen]
 
 
@@ -85,7 +87,7 @@ def draw(split: Split, cases: Sequence[Case], size: int, by: Draw, *, seed: int)
     pools = []
     for case in cases:
         weights = taken.copy()
-        met = {case.target, *(event.item_id for event in case.query.history)}
+        met = {case.target, *(event.item_id for event in case.query.history), *(row.keys() & case.query.filter.deny)}
         weights[[row[item_id] for item_id in met]] = 0
         if int((weights > 0).sum()) < size - 1:
             raise DataError(f"user {case.query.user.user_id!r} has not met fewer than {size - 1} items: list fewer")

@@ -76,7 +76,7 @@ class Catalogue:
     """Items, users and what they took as rows and matrices."""
 
     def __init__(self, training: Training, events: Sequence[Event]) -> None:
-        self.items = training.items
+        self.items, self.people = training.items, training.people
         self.row = {item.item_id: row for row, item in enumerate(training.items)}
         sequences: dict[str, dict[int, None]] = {}
         for event in events:
@@ -94,6 +94,10 @@ class Catalogue:
     def met(self, case: Case) -> Rows:
         """The items of a history, oldest first, each once."""
         return self.rows(list(dict.fromkeys(event.item_id for event in case.query.history)))
+
+    def denied(self, case: Case) -> Rows:
+        """The items that a request rules out: where items are people, the asking user."""
+        return self.rows([item_id for item_id in case.query.filter.deny if item_id in self.row])
 
     def matrix(self) -> sparse.csr_matrix:
         """1 where a user took an item; shape (users, items)."""
@@ -134,6 +138,7 @@ class ByScore:
                     inside = self._catalogue.rows(pools[start + number])
                     pool[inside] = scores[number][inside]
                     row = pool
+                row[self._catalogue.denied(case)] = -np.inf
                 ranked.append(Ranked([self._catalogue.items[place].item_id for place in self._best(row, k)]))
             status(f"ranking for user {start + len(some)} of {len(cases)}")
         return Answers(ranked)

@@ -2,24 +2,30 @@
 
 A split has two parts that are handed to different hands. Methods get `Training`: what they may know, and the cases
 that tune them. Only the harness holds the cases that are measured, and `check` refuses a split that gives one away.
+
+Where items are people, that u follows v is as good as told by v following u: an event that mirrors a hidden one is not
+known either, and nobody is recommended to themself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 
 from genrec.errors import DataError
 from genrec.store import Store
-from retrieval import Event, Item, Query, User
+from retrieval import Event, Filter, Item, Query, User
 from retrieval.cues import strength
 from retrieval.fit import FEWEST_CASES, Case
 
 _FEWEST_EVENTS = 2
 _VALIDATION, _TEST = 0.8, 0.9
 """Shares of all events, in the order of time, before the validation part and before the test part."""
+
+_Pair = tuple[str, str]
+"""Who took what: a user and an item."""
 
 
 class LeakError(DataError):
@@ -31,7 +37,7 @@ class Training:
     """What a method may see.
 
     It is tuned on `validation` knowing `events` alone; then it may know the `later` events too, which are those that
-    validation hid. Nothing in here comes from what is measured.
+    validation hid. Nothing in here comes from what is measured. `people`: items are people, as in a store.
     """
 
     items: Sequence[Item]
@@ -39,11 +45,14 @@ class Training:
     events: Sequence[Event]
     validation: Sequence[Case]
     later: Sequence[Event]
+    people: bool = False
 
     @cached_property
     def everything(self) -> Sequence[Event]:
-        """What may be known when a method is measured."""
-        return [*self.events, *self.later]
+        """What may be known when a method is measured, of each user oldest first."""
+        known = [*self.events, *self.later]
+        # Mirrors of what validation hid come back out of order.
+        return Store(self.items, (), known).events if self.people else known
 
 
 @dataclass(frozen=True)
@@ -82,8 +91,8 @@ def leave_one_out(store: Store) -> Split:
             continue
         events += history[:before]
         later += history[before:last]
-        validation.append(_case(store, user_id, history, before))
-        test.append(_case(store, user_id, history, last))
+        validation.append(_case(store, history[:before], history[before]))
+        test.append(_case(store, history[:last], history[last]))
     return _split("leave-one-out", store, events, validation, later, test)
 
 
@@ -126,20 +135,42 @@ def last_items(store: Store, user_ids: Collection[str]) -> Split:
         if user_id in asked:
             if len(history) < _FEWEST_EVENTS:
                 raise DataError(f"user {user_id!r} has {len(history)} events: one to know and one to hide are needed")
-            test.append(_case(store, user_id, history, len(history) - 1))
+            test.append(_case(store, history[:-1], history[-1]))
             history = history[:-1]
         before = _last_new(history)
         events += history if before is None else history[:before]
         if before is not None:
             later += history[before:]
-            validation.append(_case(store, user_id, history, before))
+            validation.append(_case(store, history[:before], history[before]))
     return _split("last-item", store, events, validation, later, test, repeats=True)
+
+
+def without_mirrors(split: Split) -> Split:
+    """The split of people without what gives a hidden event away from the other side.
+
+    What mirrors a measured event is known to nobody; what mirrors one that tunes is among the `later` events. The
+    history of a case is what is left of it. Cases without any are dropped, and those that tune on the mirror of what
+    is measured.
+    """
+    training = split.training
+    measured, tuned = _hidden(split.test), _hidden(training.validation)
+    events = [event for event in training.events if _mirror(event) not in measured | tuned]
+    back = [event for event in training.events if _mirror(event) in tuned]
+    later = [event for event in [*training.later, *back] if _mirror(event) not in measured]
+    validation = [case for case in training.validation if _mirrored(case) not in measured]
+    known = replace(training, events=events, later=later)
+    return replace(
+        split,
+        training=replace(known, validation=_knowing(validation, training.items, events)),
+        test=_knowing(split.test, training.items, known.everything),
+    )
 
 
 def check(split: Split) -> None:
     """Refuse a split in which a method could see what it is asked about.
 
-    Looked at are events that are known, histories and their times, and every text that a request carries.
+    Looked at are events that are known, where items are people also from the other side, histories and their times,
+    and every text that a request carries.
 
     Raises:
         LeakError: with the user, the item and where it stands.
@@ -147,6 +178,8 @@ def check(split: Split) -> None:
     training = split.training
     _check(split.test, training.everything, "measured", repeats=split.repeats)
     _check(training.validation, training.events, "tuned on", repeats=False)
+    if training.people:
+        _check_mirrors(split)
     titles = {item.item_id: item.title for item in training.items}
     for cases in (split.test, training.validation):
         told = [(case, field) for case in cases if (field := _telling(case.query, {case.target, titles[case.target]}))]
@@ -192,6 +225,44 @@ def _check(cases: Sequence[Case], known: Sequence[Event], use: str, *, repeats: 
             raise LeakError(f"user {user_id!r}: the history holds events from after the moment of the request")
 
 
+def _check_mirrors(split: Split) -> None:
+    """Nothing that is known or tunes is the other side of what is hidden."""
+    training, measured = split.training, _hidden(split.test)
+    for known, hidden in ((training.everything, measured), (training.events, _hidden(training.validation))):
+        if told := next((event for event in known if _mirror(event) in hidden), None):
+            raise LeakError(
+                f"user {told.item_id!r}: the hidden item {told.user_id!r} is given away by the event "
+                f"{told.ref!r} of that user"
+            )
+    if told_by := next((case for case in training.validation if _mirrored(case) in measured), None):
+        raise LeakError(
+            f"user {told_by.target!r}: the hidden item {told_by.query.user.user_id!r} is given away by what tunes"
+        )
+
+
+def _hidden(cases: Sequence[Case]) -> set[_Pair]:
+    return {(case.query.user.user_id, case.target) for case in cases}
+
+
+def _mirror(event: Event) -> _Pair:
+    """The same from the other side."""
+    return event.item_id, event.user_id
+
+
+def _mirrored(case: Case) -> _Pair:
+    return case.target, case.query.user.user_id
+
+
+def _knowing(cases: Sequence[Case], items: Sequence[Item], events: Sequence[Event]) -> list[Case]:
+    """The cases with what is known of their users as the history, where anything is."""
+    known = Store(items, (), events)
+    return [
+        replace(case, query=replace(case.query, history=history))
+        for case in cases
+        if (history := known.history(case.query.user.user_id))
+    ]
+
+
 def _split(
     protocol: str,
     store: Store,
@@ -202,12 +273,15 @@ def _split(
     *,
     repeats: bool = False,
 ) -> Split:
-    if len(validation) < FEWEST_CASES or not test:
-        raise DataError(
-            f"{protocol}: {len(validation)} users can tune and {len(test)} be measured: {FEWEST_CASES} and 1 are needed"
-        )
     users = {user_id: store.user(user_id) for user_id in store.user_ids}
-    split = Split(protocol, Training(store.items, users, events, validation, later), test, repeats)
+    split = Split(protocol, Training(store.items, users, events, validation, later, store.people), test, repeats)
+    if store.people:
+        split = without_mirrors(split)
+    tuning, measured = len(split.training.validation), len(split.test)
+    if tuning < FEWEST_CASES or not measured:
+        raise DataError(
+            f"{protocol}: {tuning} users can tune and {measured} be measured: {FEWEST_CASES} and 1 are needed"
+        )
     check(split)
     return split
 
@@ -220,10 +294,11 @@ def _last_new(history: Sequence[Event]) -> int | None:
     return None
 
 
-def _case(store: Store, user_id: str, history: Sequence[Event], place: int) -> Case:
+def _case(store: Store, before: Sequence[Event], hidden: Event) -> Case:
     """A request at the moment of the hidden event."""
-    hidden = history[place]
-    return Case(Query(store.user(user_id), history[:place], hidden.moment), hidden.item_id, strength(hidden) >= 0)
+    themself = Filter(deny=frozenset({hidden.user_id})) if store.people else Filter()
+    query = Query(store.user(hidden.user_id), before, hidden.moment, filter=themself)
+    return Case(query, hidden.item_id, strength(hidden) >= 0)
 
 
 def _first_after(store: Store, start: datetime, end: datetime | None) -> Iterator[Case]:
@@ -233,7 +308,7 @@ def _first_after(store: Store, start: datetime, end: datetime | None) -> Iterato
         met = {event.item_id for event in before}
         after = (e for e in history[len(before) :] if e.item_id not in met and (end is None or _time(e) < end))
         if before and (hidden := next(after, None)):
-            yield Case(Query(store.user(user_id), before, hidden.moment), hidden.item_id, strength(hidden) >= 0)
+            yield _case(store, before, hidden)
 
 
 def _time(event: Event) -> datetime:

@@ -80,6 +80,8 @@ def compare(
     `others` asks the model also item by item and pair by pair, which takes a hundred calls a user.
     """
     store = read_folder(data)
+    if store.people:
+        raise DataError(f"{data}: items are people, whose friendships have two sides: use python -m eval rank")
     cases = list(_cases(store, users))
     if len(cases) < _FEWEST:
         raise DataError(

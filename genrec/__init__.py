@@ -20,7 +20,7 @@ from genrec.errors import (
     PromptError,
 )
 from genrec.recommender import Recommender
-from genrec.store import Store, import_movielens_100k, read_folder, write_folder
+from genrec.store import Store, import_lastfm_hetrec, import_movielens_100k, read_folder, write_folder
 from genrec.types import Evidence, RankedItem, Reason, Recommendation, Trace
 from retrieval import Between, Candidate, Context, Event, Filter, Item, Policy, User, Weights
 
@@ -53,6 +53,7 @@ __all__ = [
     "Trace",
     "User",
     "Weights",
+    "import_lastfm_hetrec",
     "import_movielens_100k",
     "read_folder",
     "write_folder",

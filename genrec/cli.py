@@ -51,11 +51,13 @@ from genrec.store import (
     folder_model_weights,
     folder_pack,
     folder_weights,
+    import_lastfm_hetrec,
     import_movielens_100k,
     read_folder,
     save_model_weight,
     save_weights,
 )
+from genrec.store.lastfm import What as Imported
 from genrec.terminal import Terminal, terminal
 from genrec.weighing import FEWEST_CASES, fit_weight, judge
 from retrieval import Context, Filter, Policy, Weights
@@ -394,12 +396,26 @@ def movielens_100k(
     as_json: AsJson = False,
 ) -> None:
     """Import MovieLens 100K."""
-    counts = import_movielens_100k(source, out)
+    _say_imported(out, import_movielens_100k(source, out), as_json=as_json)
+
+
+@imports.command("lastfm-hetrec", epilog="Example: genrec import lastfm-hetrec downloads/lastfm people --what friends")
+def lastfm_hetrec(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with artists.dat, user_artists.dat and so on.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The data folder to write; it must not exist yet.")],
+    what: Annotated[Imported, typer.Option(help="What is recommended: artists, people or tags.")] = "artists",
+    as_json: AsJson = False,
+) -> None:
+    """Import HetRec 2011 Last.fm."""
+    _say_imported(out, import_lastfm_hetrec(source, out, what), as_json=as_json)
+
+
+def _say_imported(out: Path, counts: dict[str, int], *, as_json: bool) -> None:
     with terminal(log_file()) as screen:
         if as_json:
             screen.json({"folder": str(out), **counts})
         else:
-            screen.line(f"{out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+            screen.line(f"{out}: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
 
 
 @app.command(epilog="Example: genrec doctor --json")

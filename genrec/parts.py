@@ -8,7 +8,7 @@ from collections.abc import Callable
 from genrec.engine import Engine, HttpEngine, VllmEngine, cache_folder, default_model, misfit_packages, resolve
 from genrec.errors import DataError, ModelError
 from genrec.store import Store
-from retrieval import Encoder, Query, Retriever, SentenceEncoder, Weights
+from retrieval import Encoder, Filter, Query, Retriever, SentenceEncoder, Weights
 from retrieval.cache import VectorCache
 from retrieval.fit import FEWEST_CASES, Case, Fit, fit, hide_last
 from retrieval.index import Index
@@ -51,7 +51,7 @@ def build_retriever(
 
 
 def hold_out(store: Store) -> tuple[Store, list[Case]]:
-    """The store without what each user took last, and those takes.
+    """The store without what each user took last, and those takes; where items are people, without its other side too.
 
     Raises:
         DataError: too few users took anything after a first item.
@@ -63,11 +63,22 @@ def hold_out(store: Store) -> tuple[Store, list[Case]]:
         )
     users = [store.user(user_id) for user_id in store.user_ids]
     known = [e for user in store.user_ids for e in (hidden[user][0] if user in hidden else store.history(user))]
+    if store.people:
+        gone = {(take.item_id, user_id) for user_id, (_, take) in hidden.items()}
+        known = [event for event in known if (event.user_id, event.item_id) not in gone]
+    left = Store(store.items, users, known, people=store.people)
     cases = [
-        Case(Query(store.user(user_id), history, take.moment), take.item_id)
-        for user_id, (history, take) in hidden.items()
+        Case(
+            Query(store.user(user_id), left.history(user_id), take.moment, filter=_others(store, user_id)), take.item_id
+        )
+        for user_id, (_, take) in hidden.items()
     ]
-    return Store(store.items, users, known), cases
+    return left, [case for case in cases if case.query.history]
+
+
+def _others(store: Store, user_id: str) -> Filter:
+    """Nobody is recommended to themself."""
+    return Filter(deny=frozenset({user_id})) if store.people else Filter()
 
 
 def fit_weights(store: Store, encoder: str | Encoder, status: Status) -> Fit:

@@ -67,7 +67,10 @@ class Scene:
         """What retrieval is asked."""
         ask, policy = self.ask, self._policy.model_copy(update={"seed": self.seed})
         now = self.now if self.now.tzinfo else self.now.replace(tzinfo=UTC)
-        return Query(self.user, self.history, ask.context, ask.instruction, ask.filter, policy, now=now)
+        allowed = ask.filter
+        if self.store.people:
+            allowed = allowed.model_copy(update={"deny": allowed.deny | {ask.user_id}})  # nobody for themself
+        return Query(self.user, self.history, ask.context, ask.instruction, allowed, policy, now=now)
 
     @property
     def words(self) -> Wording:

@@ -132,7 +132,7 @@ class Asker:
         prepared = self.prepared
         asked = Recommender(prepared.store, prepared.retriever, self.pack, self.engine, config)
         n = min(config.candidates, _LISTED if config.strategy == "json" else config.candidates)
-        only = Filter(allow=frozenset(pool)) if pool is not None else None
+        only = Filter(allow=frozenset(pool)) if pool is not None else case.query.filter
         return await asked.arecommend(case.query.user.user_id, n, context=case.query.context, filter=only)
 
     def _ranked(self, answer: Recommendation, k: int) -> Ranked:

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from eval.method import Method, Status
 from eval.methods.factors import ALS, BPR
+from eval.methods.graph import ADAMIC_ADAR, WALK
 from eval.methods.model import ModelMethod
 from eval.methods.neighbours import ITEM_KNN
 from eval.methods.popularity import POP
@@ -22,7 +23,9 @@ from genrec.parts import start_engine
 from genrec.prompting import load_pack
 from retrieval import Encoder
 
-BASELINES: Mapping[str, Method] = {one.name: one for one in (POP, BM25, ITEM_KNN, ALS, BPR, SASREC, SASREC_CE)}
+BASELINES: Mapping[str, Method] = {
+    one.name: one for one in (POP, BM25, ITEM_KNN, ADAMIC_ADAR, WALK, ALS, BPR, SASREC, SASREC_CE)
+}
 RETRIEVER = "retriever"
 MODELS: Mapping[str, Mapping[str, Any]] = {
     "labels": {},

@@ -2,6 +2,7 @@
 
 from genrec.store.fitted import folder_model_weights, folder_weights, save_model_weight, save_weights
 from genrec.store.folder import folder_pack, read_folder, write_folder
+from genrec.store.lastfm import import_lastfm_hetrec
 from genrec.store.memory import Store
 from genrec.store.movielens import import_movielens_100k
 
@@ -10,6 +11,7 @@ __all__ = [
     "folder_model_weights",
     "folder_pack",
     "folder_weights",
+    "import_lastfm_hetrec",
     "import_movielens_100k",
     "read_folder",
     "save_model_weight",

@@ -30,8 +30,8 @@ def read_folder(folder: Path) -> Store:
     """Read `items`, and where they are there `users` and `events` (or `sequences.tsv`).
 
     Raises:
-        DataError: the folder or its items are missing, a file stands there in two formats, or a line cannot
-            be read; the message names file and line.
+        DataError: the folder or its items are missing, a file stands there in two formats, or a line or `genrec.yaml`
+            cannot be read; the message names file and line.
     """
     if not folder.is_dir():
         raise DataError(f"no data folder at {str(folder)!r}: give a folder that holds items.jsonl")
@@ -45,6 +45,7 @@ def read_folder(folder: Path) -> Store:
         _read(items, Item),
         _read(users, User) if users else (),
         _read(events, Event) if events else _sequences(sequences) if sequences.exists() else _NO_EVENTS,
+        people=_settings(folder).people,
     )
 
 
@@ -54,27 +55,34 @@ def folder_pack(folder: Path) -> str | None:
     Raises:
         DataError: the file is not YAML or holds another key.
     """
+    return _settings(folder).pack
+
+
+class _Settings(BaseModel):
+    """What a data folder says about itself; `people: true` where an item and a user with the same id are one person."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pack: str | None = None
+    people: bool = False
+
+
+def _settings(folder: Path) -> _Settings:
     path = folder / "genrec.yaml"
     if not path.exists():
-        return None
+        return _Settings()
     try:
-        return _Settings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {}).pack
+        return _Settings.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         raise DataError(f"{path}: {first_problem(error)}") from error
 
 
-class _Settings(BaseModel):
-    """What a data folder says about itself."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    pack: str | None = None
-
-
-def write_folder(folder: Path, tables: Mapping[str, Iterable[BaseModel]], *, pack: str | None = None) -> None:
-    """Write `NAME.jsonl` for each table into a new folder, and `genrec.yaml` where a pack is named.
+def write_folder(
+    folder: Path, tables: Mapping[str, Iterable[BaseModel]], *, pack: str | None = None, people: bool = False
+) -> None:
+    """Write `NAME.jsonl` for each table into a new folder, and `genrec.yaml` where a pack is named or items are people.
 
     All of it is written or, on any error, nothing.
 
@@ -89,8 +97,8 @@ def write_folder(folder: Path, tables: Mapping[str, Iterable[BaseModel]], *, pac
         try:
             for name, records in tables.items():
                 _write(draft / f"{name}.jsonl", (r.model_dump_json(exclude_defaults=True) for r in records))
-            if pack:
-                _write(draft / "genrec.yaml", [f"pack: {pack}"])
+            if settings := [f"pack: {pack}"] * bool(pack) + ["people: true"] * people:
+                _write(draft / "genrec.yaml", settings)
             draft.chmod(0o755)
             draft.rename(folder)
         finally:

@@ -19,17 +19,21 @@ _T = TypeVar("_T", Item, User)
 class Store:
     """What is known. Events of a user are kept oldest first; those without a time keep their given order.
 
-    A user who has events but no record of their own is known, without attributes.
+    A user who has events but no record of their own is known, without attributes. `people`: items are people, so an
+    item and a user with the same id are one person; elsewhere equal ids say nothing.
 
     Raises:
         DataError: no items, an id given twice, or an event of an unknown item.
     """
 
-    def __init__(self, items: Iterable[Item], users: Iterable[User] = (), events: Iterable[Event] = ()) -> None:
+    def __init__(
+        self, items: Iterable[Item], users: Iterable[User] = (), events: Iterable[Event] = (), *, people: bool = False
+    ) -> None:
         self._items = _by_id(items, "item_id")
         if not self._items:
             raise DataError("the catalogue is empty: add at least one item with an item_id and a title")
         self._users = _by_id(users, "user_id")
+        self.people = people
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
         self.add_events(events)
 

@@ -11,12 +11,14 @@ import pytest
 
 from eval.method import Catalogue, Method
 from eval.methods import NAMES, Toolbox, sasrec
-from eval.methods.toolbox import BASELINES
+from eval.methods.graph import Graph
+from eval.methods.toolbox import BASELINES, MODELS
 from eval.metrics import chance, per_user
 from eval.protocols import Split, leave_one_out
-from genrec import DataError
+from genrec import DataError, Event, Item
 from genrec.testing import FakeEncoder, ScriptedEngine
-from tests.eval.worlds import chains, noise, quiet
+from retrieval.fit import Case
+from tests.eval.worlds import chains, circles, noise, quiet, sequences
 
 Tools = Callable[..., Toolbox]
 _FAST = [name for name in NAMES if name not in {"sasrec", "sasrec-ce"}]
@@ -44,7 +46,7 @@ def _hits(ranked: object, split: Split) -> float:
     return float(per_user(ranked, [{case.target} for case in split.test])["hr@10"].mean())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("name", ["itemknn", "als", "bpr", "sasrec-ce", "retriever", "fused"])
+@pytest.mark.parametrize("name", ["itemknn", "adamic-adar", "walk", "als", "bpr", "sasrec-ce", "retriever", "fused"])
 def test_what_comes_next_for_sure_is_found(name: str, tools: Tools) -> None:
     [method] = tools().methods([name])
     assert _hit_rate(method, leave_one_out(chains())) > 0.7
@@ -145,3 +147,55 @@ def test_popularity_counts_what_was_taken_lately_where_that_is_better() -> None:
     latest = BASELINES["pop"].make(catalogue, {"latest": 0.03}).scores(leave_one_out(chains()).test[:1])[0]  # type: ignore[attr-defined]
     assert latest.sum() == round(0.03 * len(catalogue.by_time))
     assert np.flatnonzero(latest).size < 60
+
+
+@pytest.mark.parametrize("name", ["adamic-adar", "walk"])
+def test_friends_of_friends_are_found(name: str) -> None:
+    """Of a circle of eleven only what is hidden from both sides is not known."""
+    split = leave_one_out(circles())
+    ranker, _ = BASELINES[name].prepare(split.training, quiet)
+    assert _hits(ranker.rank(split.test, None, 10, quiet).ranked, split) == 1
+
+
+@pytest.mark.parametrize("name", [name for name in _FAST if name not in MODELS])
+def test_nobody_is_ranked_for_themself(name: str, tools: Tools) -> None:
+    split = leave_one_out(circles(count=6))
+    [method] = tools().methods([name])
+    ranker, _ = method.prepare(split.training, quiet)
+    for case, one in zip(split.test, ranker.rank(split.test, None, 100, quiet).ranked, strict=True):
+        assert case.query.user.user_id not in one.item_ids
+
+
+def test_a_person_is_one_node() -> None:
+    """Ann follows bob, and bob eve: three people; films with the same ids would be other nodes."""
+    follows = [Event(user_id=one, item_id=other, type="follow") for one, other in ["ab", "be"]]
+    named = [Item(item_id=one, title=one) for one in "abe"]
+    training = replace(leave_one_out(chains()).training, items=named, events=follows, later=[])
+    people = Graph(Catalogue(replace(training, people=True), follows))
+    assert people.joined.toarray().tolist() == [[0, 1, 0], [1, 0, 1], [0, 1, 0]]
+    assert len(Graph(Catalogue(training, follows)).degrees) == 5
+
+
+def test_neighbours_in_common_count_by_how_few_they_have() -> None:
+    """Two users share an item with the asker: what the one with fewer items took comes first."""
+    store = sequences([0, 1], [0, 2], [1, 3, 4, 5, 6], size=7)
+    training = replace(leave_one_out(chains()).training, items=store.items, events=store.events, later=[])
+    catalogue = Catalogue(training, store.events)
+    asker = replace(leave_one_out(chains()).test[0].query, user=store.user("u0"))
+    [scores] = BASELINES["adamic-adar"].make(catalogue, {"rarity": "adamic-adar"}).scores([Case(asker, "i2")])  # type: ignore[attr-defined]
+    assert scores[2] == pytest.approx(1 / np.log(2))
+    assert scores[3] == pytest.approx(1 / np.log(5))
+
+
+def test_a_walk_divides_by_popularity_as_much_as_it_is_told() -> None:
+    store = sequences([0, 1], [0, 2], [0, 2], [0, 3], size=4)
+    training = replace(leave_one_out(chains()).training, items=store.items, events=store.events, later=[])
+    catalogue = Catalogue(training, store.events)
+    asker = replace(leave_one_out(chains()).test[0].query, user=store.user("u0"))
+    walk = BASELINES["walk"].make  # type: ignore[attr-defined]
+    plain, damped = (
+        walk(catalogue, {"restart": 0.3, "steps": 3, "damping": damping}).scores([Case(asker, "i2")])[0]
+        for damping in (0.0, 1.0)
+    )
+    assert plain[2] == pytest.approx(2 * plain[3])
+    assert damped[2] == pytest.approx(damped[3])

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from eval import candidates
 from eval.protocols import LeakError, Split, check, last_items, leave_one_out, temporal
-from genrec import Context, DataError, Event, Store, User
-from tests.eval.worlds import chains, event, items, sequences
+from genrec import Context, DataError, Event, Item, Store, User
+from retrieval.fit import Case
+from tests.eval.worlds import START, chains, circles, event, items, sequences
 
 
 def _known(split: Split) -> set[tuple[str, str]]:
@@ -114,3 +118,111 @@ def test_an_instruction_that_names_the_target_is_a_leak() -> None:
     ]
     with pytest.raises(LeakError, match="'instruction' of user 'u0' names 'i5'"):
         check(replace(split, test=told))
+
+
+def _hidden(cases: Iterable[Case]) -> set[tuple[str, str]]:
+    return {(case.query.user.user_id, case.target) for case in cases}
+
+
+def _turned(pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    return {(item_id, user_id) for user_id, item_id in pairs}
+
+
+@pytest.mark.parametrize("split_of", [leave_one_out, temporal, lambda store: last_items(store, store.user_ids[::2])])
+def test_among_people_nothing_known_mirrors_what_is_hidden(split_of: Callable[[Store], Split]) -> None:
+    split = split_of(circles())
+    training, measured, tuned = split.training, _hidden(split.test), _hidden(split.training.validation)
+    assert len(measured) > 50
+    assert not _turned(measured) & _known(split)
+    assert not _turned(measured) & tuned
+    earlier = {(e.user_id, e.item_id) for e in training.events}
+    assert not _turned(tuned) & earlier
+    assert _turned(tuned) & _known(split_of(circles(people=False))) <= _known(split)
+    assert all(case.query.filter.deny == {case.query.user.user_id} for case in [*split.test, *training.validation])
+    for case in split.test:
+        of_user = [e for e in training.everything if e.user_id == case.query.user.user_id]
+        assert list(case.query.history) == of_user
+        assert of_user == sorted(of_user, key=lambda e: e.timestamp or pytest.fail("no time"))
+
+
+@pytest.mark.parametrize("split_of", [leave_one_out, temporal])
+def test_elsewhere_equal_ids_say_nothing(split_of: Callable[[Store], Split]) -> None:
+    """Film 7 is not user 7: what mirrors by its ids alone stays known."""
+    split = split_of(circles(people=False))
+    assert _turned(_hidden(split.test)) & _known(split)
+    assert all(not case.query.filter.deny for case in split.test)
+
+
+def test_who_is_known_by_mirrors_alone_is_not_measured() -> None:
+    """All that ann did but the last is what two others did last."""
+    follows = {"ann": ["p0", "p1", "p2"], "p0": ["ann"], "p1": ["ann"]}
+    told = [Event(user_id=one, item_id=other, type="follow") for one, others in follows.items() for other in others]
+    before = [event.model_copy(update={"timestamp": None}) for event in circles().events]
+    split = leave_one_out(
+        Store([*circles().items, Item(item_id="ann", title="Ann")], [], [*before, *told], people=True)
+    )
+    assert {("p0", "ann"), ("p1", "ann")} <= _hidden(split.test)
+    assert "ann" not in {user_id for user_id, _ in _hidden([*split.test, *split.training.validation])}
+    assert "ann" not in {event.user_id for event in split.training.everything}
+
+
+def test_a_line_of_a_candidate_file_of_which_nothing_may_be_known_is_named(tmp_path: Path) -> None:
+    pair = [Event(user_id="ann", item_id=other, type="follow") for other in ("p0", "p1")]
+    told = [*circles().events, *pair, Event(user_id="p0", item_id="ann", type="follow", timestamp="2027-01-01")]
+    store = Store([*circles().items, Item(item_id="ann", title="Ann")], [], told, people=True)
+    path = tmp_path / "lists.tsv"
+    path.write_text("user_id\titem_ids\np0\tann p9\nann\tp1 p5\n")
+    with pytest.raises(DataError, match="'ann' did would give a hidden item away: take the line out"):
+        candidates.questions(path, store, None)
+
+
+def test_nobody_is_a_candidate_of_themself() -> None:
+    split = leave_one_out(circles(count=6))
+    pools = candidates.draw(split, split.test, 40, "uniform", seed=1)
+    assert all(case.query.user.user_id not in pool for case, pool in zip(split.test, pools, strict=True))
+
+
+def test_a_known_mirror_of_what_is_measured_is_a_leak() -> None:
+    split = leave_one_out(circles())
+    measured = _hidden(split.test)
+    user_id, target = next((one, other) for one, other in sorted(measured) if (other, one) not in measured)
+    told = Event(user_id=target, item_id=user_id, type="follow", timestamp=START)
+    validation = [_told(case, told) for case in split.training.validation]
+    training = replace(split.training, events=[told, *split.training.events], validation=validation)
+    with pytest.raises(LeakError, match=f"'{user_id}': the hidden item '{target}' is given away by the event 'follow:"):
+        check(replace(split, training=training, test=[_told(case, told) for case in split.test]))
+
+
+def test_a_known_mirror_of_what_tunes_is_a_leak() -> None:
+    split = leave_one_out(circles())
+    both = _hidden(split.test) | _hidden(split.training.validation)
+    tuned = sorted(_hidden(split.training.validation))
+    user_id, target = next((one, other) for one, other in tuned if (other, one) not in both)
+    told = Event(user_id=target, item_id=user_id, type="follow", timestamp=START)
+    validation = [_told(case, told) for case in split.training.validation]
+    later = [event for event in split.training.later if (event.user_id, event.item_id) != (target, user_id)]
+    training = replace(split.training, events=[told, *split.training.events], later=later, validation=validation)
+    test = [
+        replace(case, query=replace(case.query, history=[e for e in training.everything if e.user_id == one]))
+        for case in split.test
+        for one in [case.query.user.user_id]
+    ]
+    with pytest.raises(LeakError, match=f"'{user_id}': the hidden item '{target}' is given away by the event 'follow:"):
+        check(replace(split, training=training, test=test))
+
+
+def _told(case: Case, event: Event) -> Case:
+    """The case of somebody who is known to have done this too, first of all."""
+    if case.query.user.user_id != event.user_id:
+        return case
+    return replace(case, query=replace(case.query, history=(event, *case.query.history)))
+
+
+def test_to_tune_on_the_mirror_of_what_is_measured_is_a_leak() -> None:
+    split = leave_one_out(circles())
+    other_side = {case.target: case.query.user.user_id for case in split.test}
+    told = [
+        replace(case, target=other_side.get(case.query.user.user_id, case.target)) for case in split.training.validation
+    ]
+    with pytest.raises(LeakError, match="is given away by what tunes"):
+        check(replace(split, training=replace(split.training, validation=told)))

@@ -33,6 +33,20 @@ def noise(users: int = 200, size: int = 100, length: int = 5) -> Store:
     return Store(items(size), [User(user_id=f"u{n}") for n in picked], events)
 
 
+def circles(count: int = 12, size: int = 11, *, people: bool = True) -> Store:
+    """Everybody follows all of their circle and is followed back, each at a time of their own."""
+    draw = random.Random(0)
+    ids = [[f"p{place}" for place in range(first, first + size)] for first in range(0, count * size, size)]
+    pairs = [(one, other) for circle in ids for one in circle for other in circle if one != other]
+    times = draw.sample(range(len(pairs)), len(pairs))
+    events = [
+        Event(user_id=one, item_id=other, type="follow", timestamp=START + timedelta(minutes=time))
+        for (one, other), time in zip(pairs, times, strict=True)
+    ]
+    everybody = [Item(item_id=one, title=f"Person {one}") for circle in ids for one in circle]
+    return Store(everybody, [], events, people=people)
+
+
 def event(user_id: str, item: int, day: int, step: int) -> Event:
     when = START + timedelta(days=day, minutes=step)
     return Event(user_id=user_id, item_id=f"i{item}", type="view", timestamp=when)

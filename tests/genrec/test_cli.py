@@ -48,6 +48,8 @@ def test_help_has_an_example(command: str) -> None:
         (f"explain --data {FILMS} --user maya --item heat-1995 --language fr", 2, "is not one of"),
         (f"recommend --data {FILMS} --user maya --n 0", 2, "greater than or equal to 1"),
         ("import movielens-100k /nowhere /tmp/genrec-never", 1, "ml-100k.item is missing"),
+        ("import lastfm-hetrec /nowhere /tmp/genrec-never", 1, "artists.dat is missing"),
+        ("import lastfm-hetrec /nowhere /tmp/genrec-never --what songs", 2, "is not one of"),
     ],
 )
 def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str) -> None:

@@ -154,3 +154,13 @@ def test_bad_weights_are_named_with_the_cure(tmp_path: Path, text: str, says: st
     (tmp_path / "weights.json").write_text(text)
     with pytest.raises(DataError, match=f"weights.json.*{says}.*genrec fit"):
         folder_weights(tmp_path)
+
+
+def test_items_may_be_people(tmp_path: Path) -> None:
+    ann = [Item(item_id="ann", title="Ann")]
+    write_folder(tmp_path / "people", {"items": ann}, pack="social", people=True)
+    write_folder(tmp_path / "films", {"items": ann})
+    assert read_folder(tmp_path / "people").people
+    assert folder_pack(tmp_path / "people") == "social"
+    assert not read_folder(tmp_path / "films").people
+    assert not (tmp_path / "films" / "genrec.yaml").exists()
