@@ -77,7 +77,7 @@ def fair(
             return
         screen.line(f"{name}: {len(cases)} users; intervals are 95% over users")
         for method, parts in found.items():
-            for rows in parts.values():
+            for rows in filter(None, parts.values()):
                 screen.line()
                 screen.table([{"method": method, **row} for row in rows])
 
