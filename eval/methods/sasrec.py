@@ -29,7 +29,7 @@ from retrieval.fit import Case
 _LONGEST = 50
 _DIMENSIONS, _LAYERS, _HEADS, _DROPOUT = 64, 2, 2, 0.5
 _RATE, _BATCH = 0.001, 256
-_MOST_EPOCHS, _PATIENCE = 200, 10
+_MOST_EPOCHS, _PATIENCE = 200, 20
 _SPREAD = 0.02
 _BUCKET = 20
 """Batches whose users are sorted by length together, so that short sequences are not padded to the longest."""
