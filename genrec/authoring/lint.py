@@ -90,6 +90,12 @@ def _of_template(pack: Pack, task: Task, language: Language, tokens: Tokens) -> 
         yield Finding("warning", file, "no samples: what it renders is not looked at")
     yield from (Finding("error", file, problem) for problem in _variables(look))
     yield from (Finding("error", file, problem) for problem in _privacy(look))
+    known = {name for user_id in store.user_ids for name in store.user(user_id).attributes}
+    yield from (
+        Finding("warning", file, f"user_fields holds {name!r}, which no user of the demo data has")
+        for name in front.user_fields
+        if name not in known
+    )
     for check in (_output_rule, _stable_prefix, _shows_who, partial(_budget, worst=worst)):
         yield from (Finding("error", file, problem) for problem in _tried(check, look))
 

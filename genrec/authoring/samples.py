@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from genrec.errors import DataError, PromptError
 from genrec.prompting import DESCRIPTION, Pack, Request, item_data
 from genrec.prompting.front import problem, read_yaml
+from genrec.prompting.pack import read_text
 from genrec.ranking import LABELS
 from genrec.store import Store, read_folder
 from genrec.wording import Language, wording
@@ -32,7 +33,7 @@ class Sample(BaseModel):
     `because` is an item of the user's history that speaks for the first candidate, for explanations.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
     description: str = Field(min_length=1)
     user: str
@@ -104,7 +105,7 @@ def read_sample(pack: Pack, store: Store, name: str, language: Language) -> Scen
         raise PromptError(f"pack {pack.name!r} has no sample {name!r}: it has {known}")
     where = f"prompts/{pack.name}/{_FOLDER}/{path.name}"
     try:
-        sample = Sample.model_validate(read_yaml(where, path.read_text(encoding="utf-8")))
+        sample = Sample.model_validate(read_yaml(where, read_text(path)))
     except ValidationError as error:
         raise PromptError(f"{where}: {problem(error, Sample)}") from error
     try:

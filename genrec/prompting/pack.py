@@ -144,7 +144,7 @@ def read_pack(folder: Path, name: str, home: Path | None = None) -> Pack:
     Raises:
         PromptError: a missing or broken template; the message names file and line.
     """
-    sources = {path.name: _read(path) for path in sorted(folder.glob("*.j2"))}
+    sources = {path.name: read_text(path) for path in sorted(folder.glob("*.j2"))}
     bodies: dict[str, str] = {}
     said: dict[str, object] = {}
     for file, source in sources.items():
@@ -206,9 +206,14 @@ def _with_partials(
     return template
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file with the line ends of any system, and with or without the mark that Windows puts before UTF-8.
+
+    Raises:
+        PromptError: it is not UTF-8.
+    """
     try:
-        return path.read_text(encoding="utf-8").replace("\r\n", "\n")
+        return path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise PromptError(f"{path}: not UTF-8: save the file as UTF-8") from error
 

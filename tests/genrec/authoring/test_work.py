@@ -160,6 +160,18 @@ def test_a_kept_version_that_was_edited_is_refused(pack: Path) -> None:
         load_pack(f"{pack}@production")
 
 
+def test_files_as_other_systems_write_them_are_read_or_named(pack: Path) -> None:
+    version = load_pack(pack).version
+    rank = pack / "rank.j2"
+    rank.write_bytes(b"\xef\xbb\xbf" + rank.read_bytes().replace(b"\n", b"\r\n"))
+    assert load_pack(pack).version == version
+    sample = pack / "samples" / "regular.yaml"
+    sample.write_bytes(sample.read_bytes() + b"# Caf\xe9\n")
+    loaded = load_pack(pack)
+    with pytest.raises(PromptError, match=r"regular\.yaml: not UTF-8"):
+        read_sample(loaded, demo_data(loaded), "regular", "en")
+
+
 def test_rendered_messages_have_their_tokens() -> None:
     shown = json.loads(_genrec("render", "movies", "--task", "explain", "--language", "zh", "--json").stdout)
     assert len(shown["tokens"]) == len(shown["messages"]) == 3
