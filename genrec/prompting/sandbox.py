@@ -206,6 +206,11 @@ def _problem(node: _Node, depth: int) -> str | None:
     if not isinstance(node, _ALLOWED):
         name = type(node).__name__
         return f"no {_NAMED.get(name, name.lower())} in a prompt"
+    # Jinja says of a name that is not there only where its branch is taken.
+    if isinstance(node, nodes.Filter) and node.name not in FILTERS:
+        return f"No filter named {node.name!r}: there are {', '.join(FILTERS)}"
+    if isinstance(node, nodes.Test) and node.name not in TESTS:
+        return f"No test named {node.name!r}: there are {', '.join(TESTS)}"
     return _misuse(node)
 
 

@@ -79,6 +79,8 @@ def test_templates_are_strict_and_sandboxed(pack: Path, body: str, message: str)
     [
         ("\n\n{% if %}", "rank.j2, line 10: does not compile"),
         ("{{ user | shout }}", "No filter named 'shout'"),
+        ("{% if user is defined %}{{ user | upper }}{% endif %}", "No filter named 'upper': there are capitalize"),
+        ("{% if user is defined and 4 is divisibleby 3 %}x{% endif %}", "No test named 'divisibleby'"),
     ],
 )
 def test_a_template_that_does_not_compile_is_named_with_its_line(pack: Path, body: str, message: str) -> None:
