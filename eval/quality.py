@@ -75,7 +75,17 @@ class _Questions:
         asked = [f"{case.query.user.user_id} {case.target}" for case in self.cases]
         asked += [" ".join(pool) for pool in self.pools or ()]
         prompts = load_pack(tools.pack).version  # a pack outside of the project changes without its code
-        return fingerprint([self.split.protocol, *known, *asked, prompts, str(tools.engine), str(tools.model)])
+        return fingerprint(
+            [
+                self.split.protocol,
+                f"people {self.store.people}",
+                *known,
+                *asked,
+                prompts,
+                str(tools.engine),
+                str(tools.model),
+            ]
+        )
 
 
 def run(

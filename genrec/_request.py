@@ -190,7 +190,7 @@ class Request:
         """The ranking prompt for some candidates."""
         scene, ask = self._scene, self._ask
         words, find = scene.words.name, self._setup.store.item
-        about = prompting.Request(
+        about = prompting.Subject(
             scene.user, scene.history, ask.context, ask.instruction, self._wanted, words, find, scene.now
         )
         items = {label: candidate.item for label, candidate in window.items()}

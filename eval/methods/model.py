@@ -63,7 +63,7 @@ class ModelMethod:
 
     def _fit(self, training: Training, prepared: Prepared, status: Status) -> Params:
         """On lists that a retriever makes which does not know the validation items."""
-        store = Store(training.items, training.users.values(), training.events)
+        store = Store(training.items, training.users.values(), training.events, people=training.people)
         weights = prepared.retriever.weights
         retriever = Retriever(build_retriever(store, self.base.encoder, status).knowledge, weights)
         config = Config(candidates=CANDIDATES, **self.settings)

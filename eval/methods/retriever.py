@@ -25,12 +25,12 @@ class Prepared:
 
     def with_users(self, users: Mapping[str, User]) -> Prepared:
         """The same, where these users are who asks."""
-        return replace(self, store=Store(self.store.items, users.values(), self.store.events))
+        return replace(self, store=Store(self.store.items, users.values(), self.store.events, people=self.store.people))
 
     def with_items(self, items: Sequence[Item]) -> Prepared:
         """The same over other texts of the items, with the same weights."""
         users = [self.store.user(user_id) for user_id in self.store.user_ids]
-        store = Store(items, users, self.store.events)
+        store = Store(items, users, self.store.events, people=self.store.people)
         built = build_retriever(store, self.retriever.knowledge.encoder, lambda _: None)
         return replace(self, store=store, retriever=Retriever(built.knowledge, self.retriever.weights))
 
@@ -67,11 +67,15 @@ class RetrieverMethod:
             if known is training:
                 return prepared
         users = training.users.values()
-        built = build_retriever(Store(training.items, users, training.events), self.encoder, status)
+        built = build_retriever(
+            Store(training.items, users, training.events, people=training.people), self.encoder, status
+        )
         fitted = fit(built, training.validation, lambda done, of: status(f"retriever: weights, {done} of at most {of}"))
         retriever = Retriever(built.knowledge, fitted.weights)
         retriever.knowledge.add_events(training.later)
         chosen = {**fitted.weights.model_dump(), "validation ndcg@10": round(fitted.after, 5)}
-        prepared = Prepared(Store(training.items, users, training.everything), retriever, chosen)
+        prepared = Prepared(
+            Store(training.items, users, training.everything, people=training.people), retriever, chosen
+        )
         self._made.append((training, prepared))
         return prepared

@@ -11,9 +11,8 @@ from genrec.engine import Engine, Sampling, Tokens
 from genrec.engine.base import begins_answer, collect
 from genrec.errors import AnswerError, PromptError
 from genrec.parse import parse_list
-from genrec.prompting import TASKS, Pack, Task
+from genrec.prompting import Pack, Task
 from genrec.prompting.front import Answer, Case
-from genrec.prompting.pack import DEFAULT
 from genrec.ranking import LABELS, list_schema
 from genrec.wording import Language
 
@@ -39,14 +38,13 @@ async def run_tests(pack: Pack, tokens: Tokens, engine: Engine | None, status: S
     """Run every test of every template; those of answers where there is an engine.
 
     Raises:
-        EngineError: the model does not answer.
+        EngineError: the model does not answer. PromptError: the pack has no demo data.
     """
-    found = []
-    for task, language, case in tests(pack):
-        file = pack.script(task, language).file
+    found, store = [], demo_data(pack)
+    for task, language, file, case in _cases(pack):
         status(f"testing {file} with sample {case.sample}")
         try:
-            scene = read_sample(pack, demo_data(pack), case.sample, language)
+            scene = read_sample(pack, store, case.sample, language)
             rendered = render(pack, task, scene, tokens)
         except PromptError as error:
             found.append(Outcome(file, case.sample, (str(error),)))
@@ -54,19 +52,22 @@ async def run_tests(pack: Pack, tokens: Tokens, engine: Engine | None, status: S
         problems = list(_of_prompt(case, rendered))
         answer = None
         if engine is not None:
-            answer = await _ask(engine, pack, task, scene, rendered)
+            written = await _ask(engine, pack, task, scene, rendered)
+            answer = _begun(rendered) + written
+            problems += [] if written.strip() else ["the model wrote nothing"]
             problems += _of_answer(task, scene, case.answer or Answer(), answer)
         found.append(Outcome(file, case.sample, tuple(problems), rendered.total, answer))
     return found
 
 
-def tests(pack: Pack) -> Iterator[tuple[Task, Language, Case]]:
-    """Every test; a language without a variant of a template has none of its own."""
-    for language in pack.languages:
-        for task in TASKS:
-            script = pack.script(task, language)
-            if language == DEFAULT or script.file != pack.script(task).file:
-                yield from ((task, language, case) for case in script.front.tests)
+def _cases(pack: Pack) -> Iterator[tuple[Task, Language, str, Case]]:
+    for task, language, script in pack.scripts():
+        yield from ((task, language, script.file, case) for case in script.front.tests)
+
+
+def _begun(rendered: Rendered) -> str:
+    """What the template wrote of the answer."""
+    return rendered.messages[-1]["content"] if begins_answer(rendered.messages) else ""
 
 
 def _of_prompt(case: Case, rendered: Rendered) -> Iterator[str]:
@@ -84,7 +85,7 @@ def _of_text(text: str, contains: tuple[str, ...], lacks: tuple[str, ...]) -> It
 
 
 async def _ask(engine: Engine, pack: Pack, task: Task, scene: Scene, rendered: Rendered) -> str:
-    """What the model says: for a ranking the label that it finds most likely."""
+    """What the model writes: for a ranking the label that it finds most likely."""
     labels = LABELS[: len(scene.candidates)]
     if task == "rank":
         scores = await engine.score_labels(rendered.messages, labels)
@@ -93,17 +94,13 @@ async def _ask(engine: Engine, pack: Pack, task: Task, scene: Scene, rendered: R
     many = wanted if task == "list" else 1
     schema = list_schema(labels, wanted) if task == "list" else None
     sampling = Sampling(said.max_tokens * many, said.temperature, schema=schema)
-    answer = await collect(engine.generate(rendered.messages, sampling))
-    begun = rendered.messages[-1]["content"] if begins_answer(rendered.messages) else ""
-    return begun + answer.text
+    return (await collect(engine.generate(rendered.messages, sampling))).text
 
 
 def _of_answer(task: Task, scene: Scene, wanted: Answer, answer: str) -> Iterator[str]:
     yield from (f"the answer {problem}" for problem in _of_text(answer, wanted.contains, wanted.lacks))
     if wanted.longest is not None and len(answer) > wanted.longest:
         yield f"the answer has {len(answer)} characters, more than {wanted.longest}"
-    if not answer.strip():
-        yield "the answer is empty"
     if task == "list":
         try:
             parse_list(answer, LABELS[: len(scene.candidates)])

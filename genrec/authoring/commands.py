@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,39 +15,25 @@ from genrec.authoring.cases import Outcome, run_tests
 from genrec.authoring.differences import changed_settings, differences
 from genrec.authoring.lint import Finding, lint
 from genrec.authoring.rendering import render
-from genrec.authoring.samples import demo_data, read_sample
+from genrec.authoring.samples import WORST, demo_data, read_sample, sample_names
 from genrec.engine import Tokens, cache_folder, default_model, resolve
 from genrec.errors import PromptError
 from genrec.parts import start_engine
 from genrec.prompting import Pack, Task, find_pack, load_pack, pack_folder, pack_names
-from genrec.prompting.versions import LABELS, labels, moves, promote, rollback
+from genrec.prompting.versions import LABELS, Label, labels, moves, promote, rollback
 from genrec.terminal import Terminal, terminal
+from genrec.wording import Language
 
-prompts = typer.Typer(help="Write, test, compare and release prompts. Starts no language model.", no_args_is_help=True)
+prompts = typer.Typer(help="Write, test, compare and release prompts.", no_args_is_help=True)
 
 _OWN = "local"
-
-
-class TaskName(StrEnum):
-    """What a prompt asks for."""
-
-    rank = "rank"
-    explain = "explain"
-    list = "list"
-
-
-class LabelName(StrEnum):
-    """What a version can be."""
-
-    production = "production"
-    candidate = "candidate"
 
 
 PackArgument = Annotated[
     str,
     typer.Argument(metavar="PACK", help="Name or folder of prompts; PACK@production or PACK@VERSION for a kept one."),
 ]
-Label = Annotated[LabelName, typer.Option("--label", help="Which label is moved.")]
+InLabel = Annotated[Label, typer.Option("--label", help="Which label is moved.")]
 
 
 @prompts.command("list", epilog="Example: genrec prompt list --json")
@@ -58,7 +43,10 @@ def list_packs(as_json: AsJson = False) -> None:
         here = sorted(path.parent for path in Path().glob("*/rank.j2"))
         folders = {**{name: pack_folder() / name for name in pack_names()}, **{f"./{path}": path for path in here}}
         rows = [_row(name, folder) for name, folder in folders.items()]
-        _show(screen, rows, {"packs": rows}, as_json=as_json)
+        if as_json:
+            screen.json({"packs": rows})
+        else:
+            screen.table(rows)
 
 
 @prompts.command(epilog="Example: genrec prompt new my-films --from movies")
@@ -81,7 +69,7 @@ def new(
 @prompts.command(epilog="Example: genrec prompt show movies --task rank")
 def show(
     pack: PackArgument,
-    task: Annotated[TaskName | None, typer.Option("--task", help="Its source too.")] = None,
+    task: Annotated[Task | None, typer.Option("--task", help="Its source too.")] = None,
     language: InLanguage = LanguageName.en,
     as_json: AsJson = False,
 ) -> None:
@@ -99,14 +87,14 @@ def show(
             screen.line()
             screen.table(about["moves"])
         if task:
-            script = loaded.script(task.value, language.value)
+            script = loaded.script(task, language.value)
             screen.line(f"\n{script.file}:\n\n{loaded.sources[script.file]}")
 
 
 @prompts.command("render", epilog="Example: genrec prompt render movies --task rank --sample regular --language zh")
 def render_sample(
     pack: PackArgument,
-    task: Annotated[TaskName, typer.Option("--task", help="Which prompt.")] = TaskName.rank,
+    task: Annotated[Task, typer.Option("--task", help="Which prompt.")] = "rank",
     sample: Annotated[str, typer.Option("--sample", help="Which request; 'worst' is the longest that can come.")] = "",
     language: InLanguage = LanguageName.en,
     model: Model = None,
@@ -115,9 +103,9 @@ def render_sample(
     """Show the messages that a sample makes, their tokens, and what the budget cut."""
     loaded = load_pack(pack)
     with terminal(_log()) as screen:
-        name = sample or loaded.front(task.value, language.value).samples[0]
+        name = sample or _first_sample(loaded, task, language.value)
         scene = read_sample(loaded, demo_data(loaded), name, language.value)
-        found = render(loaded, task.value, scene, _tokens(screen, model))
+        found = render(loaded, task, scene, _tokens(screen, model))
         screen.status("")
         if as_json:
             screen.json({"pack": loaded.name, "version": loaded.version, "sample": name, **asdict(found)})
@@ -200,7 +188,7 @@ def diff_packs(
 
 
 @prompts.command("promote", epilog="Example: genrec prompt promote my-films --label candidate")
-def promote_pack(pack: PackArgument, label: Label = LabelName.production, model: Model = None) -> None:
+def promote_pack(pack: PackArgument, label: InLabel = "production", model: Model = None) -> None:
     """Keep this version for ever and put a label on it, if lint and tests find nothing wrong."""
     loaded = load_pack(pack)
     with terminal(_log()) as screen:
@@ -211,17 +199,17 @@ def promote_pack(pack: PackArgument, label: Label = LabelName.production, model:
         errors += [f"{one.file}, sample {one.sample}: {problem}" for one in outcomes for problem in one.problems]
         if errors:
             raise PromptError(f"{loaded.name} is not promoted: {len(errors)} problems, first {errors[0]}")
-        stood = labels(loaded.folder).get(label.value, "nothing")
-        move = promote(loaded, label.value)
+        stood = labels(loaded.folder).get(label, "nothing")
+        move = promote(loaded, label)
         screen.line(f"{loaded.name}@{move.label}: {stood} -> {move.version}, {len(outcomes)} tests passed")
 
 
 @prompts.command("rollback", epilog="Example: genrec prompt rollback my-films")
-def rollback_pack(pack: PackArgument, label: Label = LabelName.production) -> None:
+def rollback_pack(pack: PackArgument, label: InLabel = "production") -> None:
     """Put a label back to the version at which it stood before."""
     folder = find_pack(pack)
-    stood = labels(folder).get(label.value, "nothing")
-    move = rollback(folder, label.value)
+    stood = labels(folder).get(label, "nothing")
+    move = rollback(folder, label)
     typer.echo(f"{folder.name}@{move.label}: {stood} -> {move.version}")
 
 
@@ -261,32 +249,25 @@ def _row(name: str, folder: Path) -> dict[str, Any]:
 
 
 def _about(pack: Pack) -> dict[str, Any]:
-    tasks: list[Task] = ["rank", "explain", "list"]
-    rows = []
-    for language in pack.languages:
-        for task in tasks:
-            script = pack.script(task, language)
-            front = script.front
-            rows.append(
-                {
-                    "template": script.file,
-                    "answer": front.output,
-                    "answer tokens": front.sampling.max_tokens,
-                    "budget": front.budget.tokens or "-",
-                    "user fields": ", ".join(front.user_fields) or "-",
-                    "tests": len(front.tests),
-                    "description": front.description,
-                }
-            )
+    rows = [
+        {
+            "template": script.file,
+            "answer": script.front.output,
+            "answer tokens": script.front.sampling.max_tokens,
+            "budget": script.front.budget.tokens or "-",
+            "user fields": ", ".join(script.front.user_fields) or "-",
+            "tests": len(script.front.tests),
+            "description": script.front.description,
+        }
+        for _, _, script in pack.scripts()
+    ]
     stood = [asdict(move) for move in moves(pack.folder)]
     return {"pack": pack.name, "version": pack.version, "languages": pack.languages, "templates": rows, "moves": stood}
 
 
-def _show(screen: Terminal, rows: list[dict[str, Any]], value: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        screen.json(value)
-    else:
-        screen.table(rows)
+def _first_sample(pack: Pack, task: Task, language: Language) -> str:
+    """The sample that is shown where none is named."""
+    return next(iter(pack.front(task, language).samples or sample_names(pack)), WORST)
 
 
 def _errors(found: list[Finding]) -> int:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property
 from typing import Literal, get_args
 
 from genrec.authoring.rendering import render
-from genrec.authoring.samples import WORST, Scene, demo_data, read_sample, sample_names, scenes
+from genrec.authoring.samples import WORST, Scene, demo_data, read_sample, sample_names
 from genrec.engine import Tokens
 from genrec.errors import PromptError
-from genrec.prompting import TASKS, Pack, Task, syntax
+from genrec.prompting import TASKS, Pack, Script, Task, syntax
 from genrec.prompting.front import FrontMatter, Input, Output
-from genrec.prompting.pack import DEFAULT
+from genrec.store import Store
 from genrec.wording import Language
 
 Level = Literal["error", "warning"]
@@ -44,21 +44,28 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Look:
-    """One template in one language, with its samples."""
+    """One template in one language."""
 
     pack: Pack
+    store: Store
     task: Task
     language: Language
-    scenes: Mapping[str, Scene]
+    script: Script
     tokens: Tokens
 
     @property
     def front(self) -> FrontMatter:
-        return self.pack.front(self.task, self.language)
+        return self.script.front
 
     @property
     def file(self) -> str:
-        return self.pack.script(self.task, self.language).file
+        return self.script.file
+
+    @cached_property
+    def scenes(self) -> Mapping[str, Scene]:
+        """Its samples and those of its tests. Raises PromptError for one that cannot be read."""
+        wanted = [*(self.front.samples or sample_names(self.pack)), *(case.sample for case in self.front.tests)]
+        return {name: read_sample(self.pack, self.store, name, self.language) for name in dict.fromkeys(wanted)}
 
     def text(self, scene: Scene) -> str:
         """All messages of a sample, one behind the other."""
@@ -67,37 +74,28 @@ class _Look:
 
 
 def lint(pack: Pack, tokens: Tokens) -> list[Finding]:
-    """Everything that is found, errors first. A pack that does not load raises PromptError before this."""
-    found = [*_of_files(pack), *_of_variants(pack)]
-    for language in pack.languages:
-        for task in TASKS:
-            if language == DEFAULT or pack.script(task, language).file != pack.script(task).file:
-                found += _of_template(pack, task, language, tokens)
+    """Everything that is found, errors first.
+
+    Raises:
+        PromptError: the pack has no demo data; one that does not load raises it before this.
+    """
+    found, store = [*_of_files(pack), *_of_variants(pack)], demo_data(pack)
+    for task, language, script in pack.scripts():
+        found += _of_template(_Look(pack, store, task, language, script, tokens))
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != "error")
 
 
-def _of_template(pack: Pack, task: Task, language: Language, tokens: Tokens) -> Iterator[Finding]:
-    file, front = pack.script(task, language).file, pack.front(task, language)
+def _of_template(look: _Look) -> Iterator[Finding]:
     try:
-        store = demo_data(pack)
-        wanted = dict.fromkeys([*(front.samples or sample_names(pack)), *(case.sample for case in front.tests)])
-        look = _Look(pack, task, language, scenes(pack, store, list(wanted), language), tokens)
-        worst = read_sample(pack, store, WORST, language)
+        samples = look.scenes
     except PromptError as error:
-        yield Finding("error", file, str(error))
+        yield Finding("error", look.file, str(error))
         return
-    if not look.scenes:
-        yield Finding("warning", file, "no samples: what it renders is not looked at")
-    yield from (Finding("error", file, problem) for problem in _variables(look))
-    yield from (Finding("error", file, problem) for problem in _privacy(look))
-    known = {name for user_id in store.user_ids for name in store.user(user_id).attributes}
-    yield from (
-        Finding("warning", file, f"user_fields holds {name!r}, which no user of the demo data has")
-        for name in front.user_fields
-        if name not in known
-    )
-    for check in (_output_rule, _stable_prefix, _shows_who, partial(_budget, worst=worst)):
-        yield from (Finding("error", file, problem) for problem in _tried(check, look))
+    if not samples:
+        yield Finding("warning", look.file, "no samples: what it renders is not looked at")
+    yield from (Finding("warning", look.file, problem) for problem in _unknown_fields(look))
+    for check in (_variables, _privacy, _output_rule, _stable_prefix, _shows_who, _budget):
+        yield from (Finding("error", look.file, problem) for problem in _tried(check, look))
 
 
 def _tried(check: Callable[[_Look], Iterator[str]], look: _Look) -> Iterator[str]:
@@ -128,6 +126,13 @@ def _privacy(look: _Look) -> Iterator[str]:
         yield f"shows the user's {name!r}, which user_fields does not allow"
 
 
+def _unknown_fields(look: _Look) -> Iterator[str]:
+    known = {name for user_id in look.store.user_ids for name in look.store.user(user_id).attributes}
+    for name in look.front.user_fields:
+        if name not in known:
+            yield f"user_fields holds {name!r}, which no user of the demo data has"
+
+
 def _output_rule(look: _Look) -> Iterator[str]:
     rule, meaning = _RULES[look.front.output]
     for name, scene in look.scenes.items():
@@ -152,14 +157,16 @@ def _stable_prefix(look: _Look) -> Iterator[str]:
 
 
 def _shows_who(look: _Look) -> Iterator[str]:
+    """An id that is a number may stand in a prompt as an age or a price, so numbers are passed over."""
     for name, scene in look.scenes.items():
         who = scene.request.user.user_id
         if re.search(rf"(?<!\w){re.escape(who)}(?!\w)", look.text(scene)) and not who.isdigit():
             yield f"shows the user's id {who!r} (sample {name})"
 
 
-def _budget(look: _Look, worst: Scene) -> Iterator[str]:
-    for name, scene in {**look.scenes, WORST: worst}.items():
+def _budget(look: _Look) -> Iterator[str]:
+    longest = read_sample(look.pack, look.store, WORST, look.language)
+    for name, scene in {**look.scenes, WORST: longest}.items():
         rendered = render(look.pack, look.task, scene, look.tokens)
         if not rendered.fits:
             yield (
@@ -186,6 +193,9 @@ def _of_variants(pack: Pack) -> Iterator[Finding]:
                 yield Finding("warning", english.file, f"has no variant {task}.{language}.j2, which others have")
             elif set(script.front.user_fields) != set(english.front.user_fields):
                 yield Finding("error", script.file, f"its user_fields are not those of {english.file}")
+    rank, listed = pack.script("rank"), pack.script("list")
+    if set(rank.front.user_fields) != set(listed.front.user_fields):
+        yield Finding("error", listed.file, f"its user_fields are not those of {rank.file}")
 
 
 def _first_difference(one: str, other: str) -> int:

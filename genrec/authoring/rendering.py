@@ -12,12 +12,13 @@ from genrec.prompting import DESCRIPTION, Messages, Pack, Task
 
 @dataclass(frozen=True)
 class Rendered:
-    """`tokens` of each message by itself, `total` of the prompt with its chat template."""
+    """`tokens` of each message by itself, `total` of the prompt with its chat template; `events` were there to show."""
 
     messages: Messages
     tokens: tuple[int, ...]
     total: int
     cut: Cut
+    events: int
     allowed: int | None
 
     @property
@@ -30,8 +31,8 @@ class Rendered:
         parts = []
         if self.cut.description < DESCRIPTION:
             parts.append(f"descriptions to {self.cut.description} of {DESCRIPTION} characters")
-        if self.cut.events < EVENTS:
-            parts.append(f"the history to {self.cut.events} of {EVENTS} events")
+        if self.cut.events < self.events:
+            parts.append(f"the history to {self.cut.events} of {self.events} events")
         return " and ".join(parts)
 
 
@@ -42,10 +43,11 @@ def render(pack: Pack, task: Task, scene: Scene, tokens: Tokens) -> Rendered:
         PromptError: the template fails.
     """
     budget = pack.front(task, scene.language).budget
-    for cut in cuts(EVENTS, budget.drop):
+    events = min(EVENTS, len(scene.request.history))
+    for cut in cuts(events, budget.drop):
         messages = pack.render(task, scene.data(cut.events, cut.description), scene.language)
         total = tokens.of(messages)
         if budget.tokens is None or total <= budget.tokens:
             break
     each = tokens.of_texts([message["content"] for message in messages])
-    return Rendered(messages, tuple(each), total, cut, budget.tokens)
+    return Rendered(messages, tuple(each), total, cut, events, budget.tokens)

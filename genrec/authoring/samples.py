@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from genrec.errors import DataError, PromptError
-from genrec.prompting import DESCRIPTION, Pack, Request, item_data
+from genrec.prompting import DESCRIPTION, Pack, Subject, item_data
 from genrec.prompting.front import problem, read_yaml
 from genrec.prompting.pack import read_text
 from genrec.ranking import LABELS
@@ -48,7 +48,7 @@ class Sample(BaseModel):
 class Scene:
     """A sample with what it names: all that any template of a pack can ask for."""
 
-    request: Request
+    request: Subject
     candidates: Sequence[Item]
     language: Language
     because: Event | None
@@ -127,7 +127,7 @@ def worst(pack: Pack, store: Store, language: Language) -> Scene:
         attributes=dict.fromkeys(names, _LONG * 2),
     )
     event = Event(user_id=WORST, item_id=WORST, type="recommended", value=3.5)
-    request = Request(
+    request = Subject(
         user=User(user_id=WORST, attributes=dict.fromkeys(fields, _LONG * 2)),
         history=[event] * EVENTS,
         context=Context(place=_LONG, device=_LONG),
@@ -148,7 +148,7 @@ def _scene(sample: Sample, store: Store, language: Language) -> Scene:
     """Raises DataError for an unknown user or item."""
     user, history = store.user(sample.user), store.history(sample.user)
     known = [event.timestamp for event in history if event.timestamp]
-    request = Request(
+    request = Subject(
         user=user,
         history=history,
         context=sample.context,
@@ -162,8 +162,3 @@ def _scene(sample: Sample, store: Store, language: Language) -> Scene:
     if sample.because and because is None:
         raise DataError(f"because: user {sample.user!r} did nothing with {sample.because!r}")
     return Scene(request, [store.item(item_id) for item_id in sample.candidates], language, because)
-
-
-def scenes(pack: Pack, store: Store, names: Sequence[str], language: Language) -> Mapping[str, Scene]:
-    """Samples by their names, in a language. Raises PromptError as `read_sample`."""
-    return {name: read_sample(pack, store, name, language) for name in names}

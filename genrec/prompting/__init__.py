@@ -3,7 +3,7 @@
 from genrec.prompting.clean import clean
 from genrec.prompting.data import (
     DESCRIPTION,
-    Request,
+    Subject,
     candidate_data,
     content_free,
     context_data,
@@ -23,8 +23,8 @@ __all__ = [
     "Messages",
     "Pack",
     "Part",
-    "Request",
     "Script",
+    "Subject",
     "Task",
     "candidate_data",
     "clean",

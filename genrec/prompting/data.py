@@ -35,7 +35,7 @@ def candidate_data(label: str, item: Item, description: int = DESCRIPTION) -> di
 
 
 @dataclass(frozen=True)
-class Request:
+class Subject:
     """What a ranking prompt is about. `item` finds an item by its id, `now` is the moment that days are counted to."""
 
     user: User

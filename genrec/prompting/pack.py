@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -58,6 +58,14 @@ class Pack:
     def script(self, task: Task, language: Language = DEFAULT) -> Script:
         """The template of a task in a language, or the English one where there is none."""
         return self._scripts.get((task, language)) or self._scripts[task, DEFAULT]
+
+    def scripts(self) -> Iterator[tuple[Task, Language, Script]]:
+        """Every template of its own; a language without a variant has none."""
+        for language in self.languages:
+            for task in TASKS:
+                script = self.script(task, language)
+                if language == DEFAULT or script.file != self.script(task).file:
+                    yield task, language, script
 
     def front(self, task: Task, language: Language = DEFAULT) -> FrontMatter:
         """What the template of a task says about itself."""

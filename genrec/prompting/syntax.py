@@ -16,23 +16,32 @@ _VARIANT = re.compile(r"\.[a-z]{2}\.j2$")
 
 def variables(pack: Pack, file: str, language: Language) -> set[str]:
     """What a template and its partials take from outside."""
-    tree = pack.tree(file, language)
-    found = set(meta.find_undeclared_variables(tree))
-    own = {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
-    for name in partials(tree):
-        found |= variables(pack, name, language) - own
-    return found
+    known: dict[str, set[str]] = {}
+
+    def taken(name: str) -> set[str]:
+        if name not in known:  # many may include one, which is read once
+            tree = pack.tree(name, language)
+            own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+            inner = set().union(*(taken(partial) for partial in partials(tree)))
+            known[name] = meta.find_undeclared_variables(tree) | (inner - own)
+        return known[name]
+
+    return taken(file)
 
 
 def user_fields(pack: Pack, file: str, language: Language) -> set[str]:
     """Fields of the user that a template or a partial names, as in `user.attributes.age`."""
-    tree = pack.tree(file, language)
-    found = {node.attr for node in tree.find_all(nodes.Getattr) if _of_user(node.node)} - set(METHODS)
-    for node in tree.find_all(nodes.Getitem):
-        if _of_user(node.node) and isinstance(node.arg, nodes.Const):
-            found.add(str(node.arg.value))
-    for name in partials(tree):
-        found |= user_fields(pack, name, language)
+    found: set[str] = set()
+    left, read = [file], set[str]()
+    while left:
+        tree = pack.tree(left.pop(), language)
+        found |= {node.attr for node in tree.find_all(nodes.Getattr) if _of_user(node.node)} - set(METHODS)
+        for node in tree.find_all(nodes.Getitem):
+            if _of_user(node.node) and isinstance(node.arg, nodes.Const):
+                found.add(str(node.arg.value))
+        new = set(partials(tree)) - read
+        read |= new
+        left += new
     return found
 
 

@@ -15,11 +15,13 @@ import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal, get_args
 
 from genrec.errors import PromptError
 from genrec.prompting.pack import Pack, find_pack, pack_folder, read_pack
 
-LABELS = ("production", "candidate")
+Label = Literal["production", "candidate"]
+LABELS: tuple[Label, ...] = get_args(Label)
 _FOLDER = ".versions"
 _MOVES = "labels.jsonl"
 _VERSION = re.compile(r"[0-9a-f]{12}")
@@ -75,7 +77,7 @@ def labels(folder: Path) -> dict[str, str]:
     return {move.label: move.version for move in moves(folder)}
 
 
-def promote(pack: Pack, label: str) -> Move:
+def promote(pack: Pack, label: Label) -> Move:
     """Keep this version of a pack for ever and put a label on it.
 
     Raises:
@@ -89,7 +91,7 @@ def promote(pack: Pack, label: str) -> Move:
     return _move(pack.folder, label, pack.version, "promote")
 
 
-def rollback(folder: Path, label: str) -> Move:
+def rollback(folder: Path, label: Label) -> Move:
     """Put a label back to where it stood before its last move; again, to where it stood before that.
 
     Raises:
@@ -121,7 +123,7 @@ def _keep(pack: Pack, kept: Path) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _move(folder: Path, label: str, version: str, by: str) -> Move:
+def _move(folder: Path, label: Label, version: str, by: str) -> Move:
     if label not in LABELS:
         raise PromptError(f"no label {label!r}: there are {', '.join(LABELS)}")
     move = Move(label, version, datetime.now(UTC).isoformat(timespec="seconds"), by)

@@ -61,6 +61,7 @@ def test_nothing_is_wrong_with_the_packs_that_ship(name: str, tokens: Tokens) ->
             "'tail' is never",
         ),
         ("rank.j2", "[age,", "[agee,", "warning", "holds 'agee', which no user of the demo data has"),
+        ("list.j2", "[age,", "[", "error", "its user_fields are not those of rank.j2"),
         ("rank.zh.j2", "[age,", "[", "error", "its user_fields are not those of rank.j2"),
         ("samples/regular.yaml", "candidates:", "candidate:", "error", "no such key: did you mean 'candidates'?"),
         ("samples/regular.yaml", "user: ", "user: x", "error", "samples/regular.yaml: no user 'x"),

@@ -12,7 +12,7 @@ import pytest
 from genrec import GenrecError, PromptError, runner
 from genrec.authoring.cases import run_tests
 from genrec.authoring.rendering import render
-from genrec.authoring.samples import EVENTS, demo_data, read_sample
+from genrec.authoring.samples import demo_data, read_sample
 from genrec.engine import Engine, Tokens
 from genrec.prompting import load_pack, pack_folder, pack_names
 from genrec.prompting.versions import labels, promote, rollback
@@ -60,7 +60,8 @@ def test_a_test_says_what_did_not_hold(pack: Path, tokens: Tokens) -> None:
     ("engine", "task", "problem"),
     [
         (ScriptedEngine(text="no list"), "list.j2", "the model wrote no JSON list"),
-        (ScriptedEngine(text=" "), "explain.j2", None),
+        (ScriptedEngine(text=" "), "explain.j2", "the model wrote nothing"),
+        (ScriptedEngine(), "explain.j2", None),
         (ScriptedEngine(), "rank.j2", None),
     ],
 )
@@ -86,7 +87,7 @@ def test_the_budget_cuts_in_the_order_that_the_template_says(pack: Path, tokens:
     tight = load_pack(folder)
     cut = render(tight, "rank", read_sample(tight, demo_data(tight), "regular", "en"), tokens)
     assert cut.total <= whole.total - 30
-    assert cut.cut.events == EVENTS
+    assert cut.cut.events == cut.events == 7
     assert "descriptions to" in cut.shortened()
 
 
@@ -158,6 +159,14 @@ def test_a_kept_version_that_was_edited_is_refused(pack: Path) -> None:
     (pack / ".versions" / version / "_system.j2").write_text("other")
     with pytest.raises(PromptError, match="somebody has edited them"):
         load_pack(f"{pack}@production")
+
+
+def test_a_pack_that_names_no_samples_shows_the_first_of_its_own_or_the_worst(pack: Path) -> None:
+    rank = pack / "rank.j2"
+    rank.write_text(rank.read_text().replace("samples: [regular, newcomer, family]\n", ""))
+    assert "sample family:" in _genrec("render", str(pack)).stdout
+    shutil.rmtree(pack / "samples")
+    assert "sample worst:" in _genrec("render", str(pack)).stdout
 
 
 def test_files_as_other_systems_write_them_are_read_or_named(pack: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from genrec.prompting import item_data
+from genrec.prompting import item_data, load_pack, syntax
 from retrieval import Item
 from tests.genrec.prompting import hostile
 
@@ -84,6 +84,14 @@ def test_hostile_texts_come_out_as_one_plain_line_soon() -> None:
 def test_without_cleaning_most_of_them_would_get_through() -> None:
     texts = [hostile.written(entry, "text") for entry in yaml.safe_load(hostile.TEXTS.read_text(encoding="utf-8"))]
     assert sum(_problem(text, 300) is not None for text in texts) > len(texts) / 2
+
+
+def test_partials_that_include_each_other_many_times_are_read_once(tmp_path: Path) -> None:
+    """Lint reads what a template includes: along every way there are 2 to the 25th of them here."""
+    partials = {f"_p{n}.j2": f'{{% include "_p{n + 1}.j2" %}}' * 2 for n in range(25)} | {"_p25.j2": "{{ n }}"}
+    pack = load_pack(hostile.build({"template": '{% include "_p0.j2" %}', "partials": partials}, tmp_path / "pack"))
+    assert syntax.variables(pack, "rank.j2", "en") == {"n"}
+    assert syntax.user_fields(pack, "rank.j2", "en") == set()
 
 
 @pytest.mark.parametrize("guard", hostile.GUARDS)
