@@ -72,7 +72,7 @@ async def explain_one(setup: Setup, ask: Ask, item: Item) -> Explanation:
     [candidate] = await beside(setup.retriever.score, scene.query, [item.item_id])
     fields = pack.front("rank", scene.language).user_fields
     cited = pick_evidence(candidate, scene.world(scene.latest(setup.config.history), fields))
-    explainer = Explainer(setup, scene, Deadline(setup.config.deadline_s), scene.names([item]))
+    explainer = Explainer(setup, scene, setup.deadline(ask), scene.names([item]))
     fallback = None
     try:
         found = await explainer.explain(item, cited)

@@ -13,8 +13,6 @@ from typing import Literal
 from genrec import prompting, tournament
 from genrec._explainer import Explained, Explainer
 from genrec.budget import Cut, cuts, largest_that_fits
-from genrec.deadline import Deadline
-from genrec.engine import measured_weight
 from genrec.errors import AnswerError, EngineError, PromptError
 from genrec.explain import Cited, pick_evidence, plain_reason
 from genrec.prompting import DESCRIPTION, Messages
@@ -36,7 +34,6 @@ from genrec.types import (
 )
 from retrieval import Candidate, Item
 
-_UNMEASURED_WEIGHT = 0.5
 _CHAT_TEMPLATE_TOKENS = 200
 """More than any chat template adds around two messages."""
 
@@ -45,7 +42,7 @@ class Request:
     """Each step adds what the next one needs; `answer` says what is known by now."""
 
     def __init__(self, setup: Setup, ask: Ask) -> None:
-        self._deadline = Deadline(setup.config.deadline_s)
+        self._deadline = setup.deadline(ask)
         self._id = uuid.uuid4().hex
         self._setup, self._ask, self._config = setup, ask, setup.config
         self._scene = setup.scene(ask)
@@ -163,15 +160,11 @@ class Request:
         return self._setup.pack.front(self._task, self._scene.language)
 
     def _model_weight(self) -> float:
-        """The model's share: as configured, as fitted, as measured, or half with a warning."""
-        known = (self._config.model_weight, self._setup.model_weight, measured_weight(self._setup.engine.model))
-        for weight in known:
-            if weight is not None:
-                return weight
-        self._warnings.append(
-            f"model weight {_UNMEASURED_WEIGHT} was not fitted to {self._setup.engine.model}: run genrec fit --ranking"
-        )
-        return _UNMEASURED_WEIGHT
+        share = self._setup.model_share
+        if share.origin == "assumed":
+            model = self._setup.engine.model
+            self._warnings.append(f"model weight {share.weight} was not fitted to {model}: run genrec fit --ranking")
+        return share.weight
 
     @property
     def _room(self) -> int:

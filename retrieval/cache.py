@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +16,23 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) while something long runs."""
 
 _BATCH = 256
+
+
+class Vectorizer(Protocol):
+    """Turns texts into vectors, and may remember them."""
+
+    def encode(self, encoder: Encoder, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Unit vectors, shape (len(texts), d)."""
+
+
+class NoCache:
+    """Keeps nothing: for texts that are looked at once and belong to somebody else."""
+
+    def encode(self, encoder: Encoder, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        vectors = encoder.encode(texts)
+        if progress:
+            progress(len(texts), len(texts))
+        return vectors
 
 
 class VectorCache:

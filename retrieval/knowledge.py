@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from retrieval.behaviour import Behaviour, CrossCounts
-from retrieval.cache import Progress, VectorCache
+from retrieval.cache import Progress, Vectorizer
 from retrieval.catalogue import Catalogue
 from retrieval.cues import buckets, context_values, strength
 from retrieval.encoder import Encoder
@@ -30,7 +30,7 @@ from retrieval.types import Event, Item, User
 class Knowledge:
     """Everything that signals read. Not yet anything of who asks."""
 
-    def __init__(self, encoder: Encoder, cache: VectorCache, index: Index | None = None) -> None:
+    def __init__(self, encoder: Encoder, cache: Vectorizer, index: Index | None = None) -> None:
         self.encoder, self._cache = encoder, cache
         self.index: Index = ExactIndex() if index is None else index
         self.catalogue = Catalogue()

@@ -13,7 +13,7 @@ from typing import Self
 import numpy as np
 
 from retrieval.behaviour import Values
-from retrieval.cache import Progress, VectorCache
+from retrieval.cache import Progress, Vectorizer
 from retrieval.choice import Policy, diverse, seen, untried
 from retrieval.cues import Cue, attribute_cues, context_cues, event_cues, instruction_cues
 from retrieval.encoder import Encoder
@@ -61,7 +61,7 @@ class Retriever:
         items: Iterable[Item],
         events: Iterable[Event],
         encoder: Encoder,
-        cache: VectorCache,
+        cache: Vectorizer,
         *,
         users: Iterable[User] = (),
         weights: Weights | None = None,
