@@ -1,0 +1,361 @@
+"""What requests may say, and how much of it. Answers have the types of `genrec.types` wherever there is one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import unquote
+
+from fastapi import Path, Query
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
+
+from genrec.config import MOST_CANDIDATES
+from genrec.server.failures import Problem
+from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
+from genrec.types import Usage
+from genrec.wording import Language
+from retrieval import Context, Event, Filter, Item, User
+from retrieval.types import Attributes, UtcTime
+
+MOST_ROWS = 1000
+MOST_REQUESTS = 32
+MOST_DOCUMENTS = 200
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+_AHEAD = timedelta(days=1)
+
+Example = dict[str, Any]
+
+
+def _id(value: object) -> object:
+    return check_text(value, LONGEST_NAME) if isinstance(value, str) else value
+
+
+def _decoded(value: object) -> object:
+    """An id of a path, which arrives as it stands in the URL, so that it may hold any character, `/` too."""
+    return _id(unquote(value, errors="strict")) if isinstance(value, str) else value
+
+
+def _sensible(time: datetime) -> datetime:
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(f"the year is {time.year}: from {_FIRST_YEAR} to {_LAST_YEAR} are taken")
+    return time
+
+
+def _past(time: datetime) -> datetime:
+    """An event of the future would make everything that happened look old."""
+    if time > datetime.now(UTC) + _AHEAD:
+        raise ValueError("the time lies in the future: send the moment when it happened")
+    return _sensible(time)
+
+
+def _at_sensible_time(context: Context) -> Context:
+    if context.time:
+        _sensible(context.time)
+    return context
+
+
+Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=3 * LONGEST_NAME)]
+Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+Short = Annotated[str, StringConstraints(max_length=2000)]
+Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
+Moment = Annotated[Context, AfterValidator(_at_sensible_time)]
+Past = Annotated[UtcTime, AfterValidator(_past)]
+After = Annotated[str, BeforeValidator(_id), Query(max_length=LONGEST_NAME, description="The last id you have.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
+HowMany = Annotated[int, Query(ge=1, le=MOST_CANDIDATES)]
+
+
+class Body(BaseModel):
+    """A request: unknown fields are mistakes, and so is text or a number that cannot be kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return check_plain(value)
+
+
+class AskBody(Body):
+    """Whom to recommend to, and what they want here and now."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "1001",
+                    "n": 3,
+                    "context": {"time": "2023-08-05", "place": "Beijing", "device": "PC"},
+                    "instruction": "something for my desk",
+                    "filter": {"where": {"price": {"high": 200}}},
+                }
+            ]
+        }
+    )
+
+    user_id: Id
+    n: Count = 5
+    context: Moment = Field(default_factory=Context)
+    instruction: Short = ""
+    filter: Filter = Field(default_factory=Filter)
+    language: Language | None = None
+    profiling: bool = Field(True, description="false: nothing of the user's history and attributes is used.")
+
+
+class RecommendBody(AskBody):
+    """A request for one list. `stream` sends it as it grows, as server-sent events."""
+
+    stream: bool = False
+
+
+class BatchBody(Body):
+    """Requests for several lists."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"requests": [{"user_id": "1001", "n": 3}, {"user_id": "1002"}]}]}
+    )
+
+    requests: Annotated[list[Any], Field(min_length=1, max_length=MOST_REQUESTS)]
+
+
+class ItemBody(Body):
+    """An item; `item_id` stands in the path where there is one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "title": "Laptop stand",
+                    "description": "Aluminium, three heights",
+                    "categories": ["Office"],
+                    "price": 39.0,
+                    "attributes": {"colour": "silver"},
+                }
+            ]
+        }
+    )
+
+    item_id: Id | None = None
+    title: Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+    description: Text = ""
+    categories: Any = ()
+    price: float | None = Field(default=None, ge=0)
+    attributes: Attributes = Field(default_factory=dict)
+    image: Short | None = None
+    created_at: Annotated[UtcTime, AfterValidator(_sensible)] | None = None
+
+    def item(self, item_id: str) -> Item:
+        """The item of an id. Raises ValidationError."""
+        return Item.model_validate({**self.model_dump(exclude_unset=True), "item_id": item_id})
+
+
+class UserBody(Body):
+    """A user; `user_id` stands in the path where there is one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"attributes": {"age": 25, "city": "Beijing"}}]})
+
+    user_id: Id | None = None
+    attributes: Attributes = Field(default_factory=dict)
+
+    def user(self, user_id: str) -> User:
+        """The user of an id."""
+        return User(user_id=user_id, attributes=self.attributes)
+
+
+class ItemsBody(Body):
+    """Many items, each with its `item_id`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"item_id": "stand-1", "title": "Laptop stand"}]}]}
+    )
+
+    items: Annotated[list[Any], Field(min_length=1, max_length=MOST_ROWS)]
+
+
+class UsersBody(Body):
+    """Many users, each with its `user_id`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"users": [{"user_id": "1001", "attributes": {"age": 25}}]}]}
+    )
+
+    users: Annotated[list[Any], Field(min_length=1, max_length=MOST_ROWS)]
+
+
+class EventBody(Body):
+    """What a user did with an item.
+
+    With an `event_id` of yours it can be sent again without being counted twice. `recommendation_id`: the list that
+    showed the item. Without a `timestamp` it happened now.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"user_id": "1001", "item_id": "stand-1", "type": "purchase", "event_id": "order-77-1"},
+                {"user_id": "1001", "item_id": "lamp-2", "type": "rate", "value": 4, "timestamp": "2026-11-01T10:00:00Z"},
+            ]
+        }
+    )
+
+    user_id: Id
+    item_id: Id
+    type: Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
+    timestamp: Past | None = None
+    value: float | None = None
+    context: Moment | None = None
+    event_id: Id | None = None
+    recommendation_id: Id | None = None
+
+    def event(self) -> Event:
+        """The event without the list that it belongs to."""
+        return Event.model_validate(self.model_dump(exclude={"recommendation_id"}, exclude_none=True))
+
+
+class EventsBody(Body):
+    """Many events; each is kept or refused by itself."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"events": [{"user_id": "1001", "item_id": "stand-1", "type": "view"}]}]}
+    )
+
+    events: Annotated[list[Any], Field(min_length=1, max_length=MOST_ROWS)]
+
+
+def _one_or_many(value: Any) -> str:
+    return "many" if isinstance(value, EventsBody) or (isinstance(value, dict) and "events" in value) else "one"
+
+
+OneOrManyEvents = Annotated[
+    Annotated[EventBody, Tag("one")] | Annotated[EventsBody, Tag("many")], Discriminator(_one_or_many)
+]
+
+
+class FeedbackBody(Body):
+    """What a user thinks of the reason of one item of a list; the last verdict counts."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"recommendation_id": "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "item_id": "stand-1", "verdict": "helpful"}
+            ]
+        }
+    )
+
+    recommendation_id: Id
+    item_id: Id
+    verdict: Literal["helpful", "unhelpful", "wrong"]
+
+
+class ExplainBody(Body):
+    """Why an item suits a user."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": "1001", "item_id": "stand-1"}]})
+
+    user_id: Id
+    item_id: Id
+    context: Moment = Field(default_factory=Context)
+    instruction: Short = ""
+    language: Language | None = None
+
+
+class WhyNotBody(ExplainBody):
+    """Why an item is not among a user's first n."""
+
+    n: Count = 5
+    filter: Filter = Field(default_factory=Filter)
+
+
+class Document(Body):
+    """A document as an object."""
+
+    text: Annotated[Text, StringConstraints(min_length=1)]
+
+
+class RerankBody(Body):
+    """Documents to order by a query, as Cohere and Jina are asked; `model` is taken and not looked at."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "query": "a quiet place to work",
+                    "documents": ["A library with desks", {"text": "A bar with live music"}],
+                    "top_n": 1,
+                    "return_documents": True,
+                }
+            ]
+        }
+    )
+
+    model: Short | None = None
+    query: Annotated[Short, StringConstraints(min_length=1)]
+    documents: Annotated[
+        list[Annotated[Text, StringConstraints(min_length=1)] | Document], Field(min_length=1, max_length=MOST_DOCUMENTS)
+    ]
+    top_n: int | None = Field(default=None, ge=1)
+    return_documents: bool = False
+
+
+class Reranked(BaseModel):
+    """One document: its place in the request, and how well it suits the query beside the others, from 0 to 1."""
+
+    index: int
+    relevance_score: float
+    document: Document | None = None
+
+
+class Reranking(BaseModel):
+    """Documents, best first. `fallback` says that the model did not take part, and why."""
+
+    id: str
+    model: str
+    results: list[Reranked]
+    usage: Usage
+    fallback: dict[str, str] | None
+    warnings: list[str]
+
+
+class Row(BaseModel):
+    """What became of one row of a batch: `error` where it was refused."""
+
+    id: str | None = None
+    repeated: bool | None = None
+    error: Problem | None = None
+
+
+class Rows(BaseModel):
+    """Outcomes in the order of the request."""
+
+    results: list[Row]
+
+
+class Acknowledged(BaseModel):
+    """An event that is on disk."""
+
+    event_id: str
+
+
+class ItemPage(BaseModel):
+    """Items in the order of their ids; `next` goes into `after`, None where there are no more."""
+
+    items: list[Item]
+    next: str | None
+
+
+class UserPage(BaseModel):
+    """Users in the order of their ids; `next` goes into `after`, None where there are no more."""
+
+    users: list[User]
+    next: str | None
