@@ -204,7 +204,13 @@ class EventBody(Body):
         json_schema_extra={
             "examples": [
                 {"user_id": "1001", "item_id": "stand-1", "type": "purchase", "event_id": "order-77-1"},
-                {"user_id": "1001", "item_id": "lamp-2", "type": "rate", "value": 4, "timestamp": "2026-11-01T10:00:00Z"},
+                {
+                    "user_id": "1001",
+                    "item_id": "lamp-2",
+                    "type": "rate",
+                    "value": 4,
+                    "timestamp": "2026-11-01T10:00:00Z",
+                },
             ]
         }
     )
@@ -302,7 +308,8 @@ class RerankBody(Body):
     model: Short | None = None
     query: Annotated[Short, StringConstraints(min_length=1)]
     documents: Annotated[
-        list[Annotated[Text, StringConstraints(min_length=1)] | Document], Field(min_length=1, max_length=MOST_DOCUMENTS)
+        list[Annotated[Text, StringConstraints(min_length=1)] | Document],
+        Field(min_length=1, max_length=MOST_DOCUMENTS),
     ]
     top_n: int | None = Field(default=None, ge=1)
     return_documents: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from genrec.types import Fallback, Recommendation
@@ -15,17 +17,19 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        own = {"namespace": "genrec", "registry": self._registry}
-        self.requests = Counter("requests", "Answers", ["method", "route", "status"], **own)
-        self.seconds = Histogram("request_seconds", "Time to answer", ["route"], buckets=_BUCKETS, **own)
-        self.steps = Histogram("step_seconds", "Time of a step", ["step"], buckets=_BUCKETS, **own)
-        self.fallbacks = Counter("fallbacks", "Answers without the model", ["stage", "cause"], **own)
-        self.rejected = Counter("rejected_reasons", "Sentences of the model that did not pass the check", **own)
-        self.tokens = Counter("tokens", "Tokens of the model", ["kind"], **own)
-        self.events = Counter("events_acknowledged", "Events that are on disk", **own)
-        self.unkept = Counter("unkept_recommendations", "Answers that the database did not take", **own)
-        self.running = Gauge("recommendations_running", "Recommendations at work", **own)
-        self.waiting = Gauge("recommendations_waiting", "Recommendations in line", **own)
+        counter = partial(Counter, namespace="genrec", registry=self._registry)
+        gauge = partial(Gauge, namespace="genrec", registry=self._registry)
+        histogram = partial(Histogram, namespace="genrec", registry=self._registry, buckets=_BUCKETS)
+        self.requests = counter("requests", "Answers", ["method", "route", "status"])
+        self.seconds = histogram("request_seconds", "Time to answer", ["route"])
+        self.steps = histogram("step_seconds", "Time of a step", ["step"])
+        self.fallbacks = counter("fallbacks", "Answers without the model", ["stage", "cause"])
+        self.rejected = counter("rejected_reasons", "Sentences of the model that did not pass the check")
+        self.tokens = counter("tokens", "Tokens of the model", ["kind"])
+        self.events = counter("events_acknowledged", "Events that are on disk")
+        self.unkept = counter("unkept_recommendations", "Answers that the database did not take")
+        self.running = gauge("recommendations_running", "Recommendations at work")
+        self.waiting = gauge("recommendations_waiting", "Recommendations in line")
 
     def count(self, answer: Recommendation) -> None:
         """Take up one recommendation."""

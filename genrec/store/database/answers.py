@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from genrec.errors import Conflict, DataError, NotFound
 from genrec.store.database.records import Feedback, Saved, Verdict
@@ -39,6 +39,14 @@ def save(turn: Turn, given: Recommendation, request: Mapping[str, Any]) -> None:
         "created_at": now(),
     }
     turn.connection.execute(insert(recommendations), row)
+
+
+def complete(turn: Turn, given: Recommendation) -> None:
+    """Put an answer in place of the one with its id. Raises NotFound where there is none."""
+    own = (recommendations.c.tenant == turn.tenant, recommendations.c.recommendation_id == given.id)
+    change = update(recommendations).where(*own).values(body=given.model_dump_json())
+    if not turn.connection.execute(change).rowcount:
+        raise NotFound(f"no recommendation {given.id!r} to complete: its user was erased meanwhile")
 
 
 def saved(view: View, recommendation_id: str) -> Saved:

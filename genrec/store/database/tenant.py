@@ -121,6 +121,11 @@ class Tenant:
         with turn(self._link, self.name) as now:
             answers.save(now, recommendation, request)
 
+    def complete_recommendation(self, recommendation: Recommendation) -> None:
+        """Put the whole answer in place of one that was kept before it was complete. Raises NotFound where none was."""
+        with turn(self._link, self.name) as now:
+            answers.complete(now, recommendation)
+
     def recommendation(self, recommendation_id: str) -> Saved:
         """An answer that was kept. Raises NotFound."""
         with view(self._link, self.name) as now:

@@ -1,0 +1,145 @@
+"""One tenant at work: what the database holds, in memory, caught up before every request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from genrec.config import Config
+from genrec.engine import Engine
+from genrec.errors import StoreError
+from genrec.recommender import Recommender
+from genrec.server.failures import EmptyCatalogue
+from genrec.server.logs import log_warning
+from genrec.store import Store
+from genrec.store.database import Changes, Mark, Snapshot, Tenant
+from retrieval import Encoder, Event, Weights
+
+MAY_LACK = "the database did not answer: this list may lack what was stored last"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all tenants share, and for one of them weights that were fitted to its data."""
+
+    engine: Engine
+    encoder: Encoder
+    config: Config
+    weights: Weights | None = None
+    model_weights: Mapping[str, float] | None = None
+
+
+class Desk:
+    """Lives on one event loop; what takes time happens in threads.
+
+    Writes go to `tenant` and are then read back by `catch_up`, as are those of other processes: there is one way into
+    memory. When something was removed all of it is built anew, so that nothing of it is left in any cache or count;
+    vectors come from the cache on disk.
+    """
+
+    def __init__(self, tenant: Tenant, parts: Parts) -> None:
+        self.tenant = tenant
+        self._parts = parts
+        self._recommender: Recommender | None = None
+        self._mark: Mark | None = None
+        self.changing = asyncio.Lock()
+        """Held by whoever reads a record, changes it and puts it back."""
+        self._reading = asyncio.Lock()
+        self._next: asyncio.Task[None] | None = None
+
+    async def catch_up(self) -> None:
+        """Know everything that was committed before this call. Raises StoreError."""
+        if self._next is None:  # whoever asks before it begins joins it, whoever asks later needs another
+            self._next = asyncio.create_task(self._catch_up())
+        await asyncio.shield(self._next)
+
+    async def after_write(self) -> None:
+        """Catch up with a write that is on disk; where that fails now, the next request does it."""
+        try:
+            await self.catch_up()
+        except StoreError as error:
+            log_warning("not caught up after a write", error)
+
+    async def current(self) -> Recommender:
+        """The recommender with everything that is in the database.
+
+        Raises:
+            StoreError: the database cannot be read. EmptyCatalogue: it holds no item.
+        """
+        await self.catch_up()
+        return self._loaded()
+
+    async def at_hand(self) -> tuple[Recommender, list[str]]:
+        """The same; where the database cannot be read the recommender as it was, and a warning that says so.
+
+        Raises:
+            StoreError: it never could be read. EmptyCatalogue: it holds no item.
+        """
+        try:
+            return await self.current(), []
+        except StoreError as error:
+            if self._mark is None:
+                raise
+            log_warning("answered from memory", error)
+            return self._loaded(), [MAY_LACK]
+
+    def dated(self, event: Event) -> Event:
+        """An event with a moment: its own, that of the same event when it was sent before, or now."""
+        if event.timestamp:
+            return event
+        known = self._recommender.store.history(event.user_id) if self._recommender and event.event_id else ()
+        before = next((other.timestamp for other in known if other.event_id == event.event_id), None)
+        return event.model_copy(update={"timestamp": before or datetime.now(UTC)})
+
+    def _loaded(self) -> Recommender:
+        if self._recommender is None:
+            raise EmptyCatalogue(f"the catalogue of {self.tenant.name!r} is empty: put items, then ask again")
+        return self._recommender
+
+    async def _catch_up(self) -> None:
+        async with self._reading:
+            self._next = None
+            await asyncio.to_thread(self._read)
+
+    def _read(self) -> None:
+        changes = self.tenant.changes(self._mark) if self._mark else None
+        if changes is None or changes.stale:
+            self._load(self.tenant.snapshot())
+        elif changes.mark != self._mark:
+            self._apply(changes)
+
+    def _load(self, found: Snapshot) -> None:
+        self._mark = None  # whatever fails below is tried again by the next request
+        self._recommender = (
+            self._build(Store(found.items, found.users, found.events, people=self.tenant.people))
+            if found.items
+            else None
+        )
+        self._mark = found.mark
+
+    def _apply(self, changes: Changes) -> None:
+        if self._recommender is None:
+            self._load(self.tenant.snapshot())
+            return
+        self._mark = None  # half of it may be in when something fails: then all is loaded anew
+        if changes.items:
+            self._recommender.add_items(changes.items)
+        if changes.users:
+            self._recommender.add_users(changes.users)
+        if changes.events:
+            self._recommender.add_events(changes.events)
+        self._mark = changes.mark
+
+    def _build(self, store: Store) -> Recommender:
+        parts = self._parts
+        return Recommender.from_store(
+            store,
+            pack=self.tenant.pack,
+            engine=parts.engine,
+            encoder=parts.encoder,
+            weights=parts.weights,
+            model_weights=parts.model_weights,
+            config=parts.config.model_copy(update={"cache_salt": self.tenant.name}),
+        )

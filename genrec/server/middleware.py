@@ -1,0 +1,112 @@
+"""What happens to every request around its route. Plain ASGI, so that streams and disconnects pass through."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from genrec.server.access import secret_of
+from genrec.server.failures import TooLarge, respond
+from genrec.server.logs import log_failure, log_request
+from genrec.server.service import Service
+from genrec.server.trace import begin_trace
+
+API = "/v1/"
+GONE = 499
+"""Whoever asked has left before the answer; as nginx counts it."""
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_STORED = (b"cache-control", b"no-store")
+
+
+class Observed:
+    """The outermost layer: a trace id, headers that keep browsers safe, a log line, metrics, and no error gets out."""
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._metrics = app, service.metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = perf_counter(), 0
+        trace = begin_trace(dict(scope["headers"]).get(b"traceparent", b"")).encode()
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _marked(message["headers"], trace)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_marked)
+        except Exception as error:
+            if status:
+                log_failure(error)  # too late to say it: the answer ends here, in the middle
+            else:
+                await respond(error)(scope, receive, send_marked)
+        finally:
+            self._note(scope, status or GONE, perf_counter() - start)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        key = scope.get("state", {}).get("key")
+        self._metrics.requests.labels(scope["method"], route, status).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        log_request(scope["method"], route, status, seconds * 1000, key.tenant if key else None)
+
+
+class Guarded:
+    """Under /v1/: a known key, and not more bytes than are taken, before any work is done.
+
+    Paths are matched as they stand in the URL: an id may hold `/`, written as `%2F`.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._access, self._most = app, service.access, service.settings.body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope["path"] = scope["raw_path"].decode("latin-1")
+        try:
+            if scope["path"].startswith(API):
+                scope.setdefault("state", {})["key"] = await self._access.admit(secret_of(scope["headers"]))
+            self._check_length(scope)
+        except Exception as error:
+            await respond(error)(scope, receive, send)
+            return
+        await self._app(scope, self._counted(receive), send)
+
+    def _check_length(self, scope: Scope) -> None:
+        """What the request says of itself; `_counted` does not believe it."""
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._most:
+            raise TooLarge(self._most)
+
+    def _counted(self, receive: Receive) -> Receive:
+        read = 0
+
+        async def receive_counted() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > self._most:
+                raise TooLarge(self._most)
+            return message
+
+        return receive_counted
+
+
+def _marked(headers: list[tuple[bytes, bytes]], trace: bytes) -> list[tuple[bytes, bytes]]:
+    own = {name for name, _ in headers}
+    cache = () if _STORED[0] in own else (_STORED,)
+    return [*headers, *_SECURITY, *cache, (b"x-trace-id", trace)]
