@@ -13,7 +13,7 @@ from genrec.prompting.data import (
     user_data,
 )
 from genrec.prompting.front import TASKS, FrontMatter, Part, Task
-from genrec.prompting.pack import Messages, Pack, Script, find_pack, pack_folder, pack_names, read_pack
+from genrec.prompting.pack import Messages, Pack, RenderError, Script, find_pack, pack_folder, pack_names, read_pack
 from genrec.prompting.versions import load_pack
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Messages",
     "Pack",
     "Part",
+    "RenderError",
     "Script",
     "Subject",
     "Task",
