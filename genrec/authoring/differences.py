@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from genrec.authoring.rendering import Rendered, render
 from genrec.authoring.samples import demo_data, read_sample, sample_names
-from genrec.engine import Tokens
+from genrec.engine import TokenCounter
 from genrec.prompting import TASKS, Messages, Pack, Task
 from genrec.wording import Language
 
@@ -39,7 +39,7 @@ class Changed:
 
 
 def differences(
-    before: Pack, after: Pack, tokens: Tokens, *, only: Task | None = None, sample: str = ""
+    before: Pack, after: Pack, tokens: TokenCounter, *, only: Task | None = None, sample: str = ""
 ) -> list[Difference]:
     """By language, task and sample, where a prompt is another. Samples and data are those of `after`.
 

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 from genrec.authoring.rendering import messages_of, render
 from genrec.authoring.samples import WORST, Scene, demo_data, read_sample, sample_names
-from genrec.engine import Tokens
+from genrec.engine import TokenCounter
 from genrec.errors import PromptError
 from genrec.prompting import TASKS, Pack, RenderError, Script, Task, item_data, syntax
 from genrec.prompting.front import FrontMatter, Input, Output
@@ -52,7 +52,7 @@ class _Look:
     task: Task
     language: Language
     script: Script
-    tokens: Tokens
+    tokens: TokenCounter
 
     @property
     def front(self) -> FrontMatter:
@@ -73,7 +73,7 @@ class _Look:
         return "\n".join(message["content"] for message in messages_of(self.pack, self.task, scene))
 
 
-def lint(pack: Pack, tokens: Tokens) -> list[Finding]:
+def lint(pack: Pack, tokens: TokenCounter) -> list[Finding]:
     """Everything that is found, errors first.
 
     Raises:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from genrec.authoring.samples import EVENTS, Scene
 from genrec.budget import Cut, cuts
-from genrec.engine import Tokens
+from genrec.engine import TokenCounter
 from genrec.prompting import DESCRIPTION, Messages, Pack, RenderError, Task
 
 EVERYTHING = Cut(EVENTS)
@@ -46,7 +46,7 @@ def messages_of(pack: Pack, task: Task, scene: Scene, cut: Cut = EVERYTHING) -> 
         raise RenderError(pack.home, error.file, error.line, f"{error.cause} (sample {scene.name})") from error
 
 
-def render(pack: Pack, task: Task, scene: Scene, tokens: Tokens) -> Rendered:
+def render(pack: Pack, task: Task, scene: Scene, tokens: TokenCounter) -> Rendered:
     """Render a template for a sample as a request would: cut step by step until the budget holds.
 
     Raises:

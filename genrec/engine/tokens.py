@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from genrec.engine.base import Messages, begins_answer
 from genrec.errors import ModelError
+
+
+class TokenCounter(Protocol):
+    """Counts the tokens of prompts."""
+
+    def of(self, messages: Messages) -> int:
+        """What a prompt has, chat template included."""
+
+    def of_texts(self, texts: Sequence[str]) -> list[int]:
+        """What each text has for itself."""
 
 
 class Tokens:

@@ -170,7 +170,16 @@ def read_pack(home: Path, name: str, folder: Path | None = None) -> Pack:
     Raises:
         PromptError: a missing or broken template; the message names file and line.
     """
-    sources = {path.name: read_text(path) for path in sorted(home.glob("*.j2"))}
+    return make_pack({path.name: read_text(path) for path in home.glob("*.j2")}, name, home, folder or home)
+
+
+def make_pack(texts: Mapping[str, str], name: str, home: Path, folder: Path) -> Pack:
+    """Compile templates, given by the names of their files. `home` stands before these in messages.
+
+    Raises:
+        PromptError: a missing or broken template.
+    """
+    sources = dict(sorted(texts.items()))
     bodies: dict[str, str] = {}
     said: dict[str, object] = {}
     for file, source in sources.items():
@@ -188,7 +197,7 @@ def read_pack(home: Path, name: str, folder: Path | None = None) -> Pack:
             template = _compile(sandbox, home, found, language, bodies)
             scripts[task, language] = Script(found, front, template)
     digest = hashlib.sha256("\0".join(f"{file}\0{source}" for file, source in sources.items()).encode())
-    return Pack(name, digest.hexdigest()[:12], folder or home, home, sources, languages, scripts, sandboxes)
+    return Pack(name, digest.hexdigest()[:12], folder, home, sources, languages, scripts, sandboxes)
 
 
 def _languages(files: Mapping[str, str]) -> tuple[Language, ...]:
