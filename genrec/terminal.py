@@ -50,7 +50,8 @@ class Terminal:
         self._out.flush()
 
     def line(self, text: str = "") -> None:
-        self._text.print(text)
+        """Some text: wrapped where people read, whole where programs do."""
+        self._text.print(text, soft_wrap=not self._out.isatty())
 
     def table(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows with the same keys, as columns."""

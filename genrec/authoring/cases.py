@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from genrec.authoring.rendering import Rendered, render
 from genrec.authoring.samples import Scene, demo_data, read_sample
-from genrec.engine import Engine, Sampling, Tokens
+from genrec.engine import Engine, Sampling, TokenCounter
 from genrec.engine.base import begins_answer, collect
 from genrec.errors import AnswerError, PromptError
 from genrec.parse import parse_list
@@ -34,7 +34,7 @@ class Outcome:
         return not self.problems
 
 
-async def run_tests(pack: Pack, tokens: Tokens, engine: Engine | None, status: Status) -> list[Outcome]:
+async def run_tests(pack: Pack, tokens: TokenCounter, engine: Engine | None, status: Status) -> list[Outcome]:
     """Run every test of every template; those of answers where there is an engine.
 
     Raises:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +13,9 @@ import typer
 from genrec import runner
 from genrec.arguments import AsJson, InLanguage, LanguageName, Model
 from genrec.authoring.cases import Outcome, run_tests
-from genrec.authoring.differences import changed_settings, differences
+from genrec.authoring.differences import Difference, changed_settings, differences
 from genrec.authoring.lint import Finding, lint
-from genrec.authoring.rendering import render
+from genrec.authoring.rendering import Rendered, render
 from genrec.authoring.samples import WORST, demo_data, read_sample, sample_names
 from genrec.engine import Tokens, cache_folder, default_model, resolve
 from genrec.errors import PromptError
@@ -52,17 +53,22 @@ def list_packs(as_json: AsJson = False) -> None:
 @prompts.command(epilog="Example: genrec prompt new my-films --from movies")
 def new(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to make; it must not exist yet.")],
-    source: Annotated[str, typer.Option("--from", metavar="PACK", help="Name or folder of prompts to start from.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="PACK", help="Name, folder or kept version of prompts to start from.")
+    ],
 ) -> None:
     """Begin a pack of your own as a copy of another, with its samples, tests and demo data."""
-    origin = find_pack(source)
+    origin = load_pack(source)
     if folder.exists():
         raise PromptError(f"{str(folder)!r} is there already: name a folder that is not")
-    shutil.copytree(origin, folder, ignore=shutil.ignore_patterns(".versions"))
+    shutil.copytree(origin.folder, folder, ignore=shutil.ignore_patterns(".versions", "*.j2"))
+    for file, text in origin.sources.items():
+        (folder / file).write_text(text, encoding="utf-8")
     for path in folder.rglob("genrec.yaml"):
         path.unlink()  # it names the pack that this was copied from
+    mine = shlex.quote(str(folder))
     typer.echo(
-        f"{folder}: a copy of {origin.name}; edit {folder}/_system.j2, then genrec prompt diff {source} {folder}"
+        f"{folder}: a copy of {source}; edit {folder}/_system.j2, then genrec prompt diff {shlex.quote(source)} {mine}"
     )
 
 
@@ -109,12 +115,10 @@ def render_sample(
         screen.status("")
         if as_json:
             screen.json({"pack": loaded.name, "version": loaded.version, "sample": name, **asdict(found)})
-            return
-        for message, tokens in zip(found.messages, found.tokens, strict=True):
-            screen.line(f"[{message['role']}, {tokens} tokens]\n{message['content']}\n")
-        allowed = f" of {found.allowed}" if found.allowed else ""
-        cut = f"; the budget cut {found.shortened()}" if found.shortened() else "; nothing was cut"
-        screen.line(f"{loaded.name}@{loaded.version}, sample {name}: {found.total}{allowed} tokens{cut}")
+        else:
+            _show_rendered(screen, f"{loaded.name}@{loaded.version}, sample {name}", found)
+    if not found.fits:
+        raise PromptError(f"{found.total} tokens do not fit into a budget of {found.allowed}: show less, or raise it")
 
 
 @prompts.command("lint", epilog="Example: genrec prompt lint my-films")
@@ -130,8 +134,9 @@ def lint_pack(pack: PackArgument, model: Model = None, as_json: AsJson = False) 
             screen.json({"pack": loaded.name, "version": loaded.version, "findings": rows})
         else:
             for finding in found:
-                screen.line(f"{finding.level}: {loaded.name}/{finding.file}: {finding.problem}")
-            screen.line(f"{loaded.name}@{loaded.version}: {errors} errors, {len(found) - errors} warnings")
+                screen.line(f"{finding.level}: {loaded.home / finding.file}: {finding.problem}")
+            others = _count(len(found) - errors, "warning")
+            screen.line(f"{loaded.name}@{loaded.version}: {_count(errors, 'error')}, {others}")
     if errors:
         raise typer.Exit(1)
 
@@ -166,13 +171,16 @@ def check_pack(
 def diff_packs(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="Name, folder or kept version of prompts.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="Those that are to take its place.")],
+    task: Annotated[Task | None, typer.Option("--task", help="Only this prompt.")] = None,
+    sample: Annotated[str, typer.Option("--sample", help="Only this request of AFTER.")] = "",
     model: Model = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what changes in the prompts that are sent, sample by sample."""
+    """Show what changes in the prompts that are sent, for each sample of AFTER."""
     was, now = load_pack(before), load_pack(after)
     with terminal(_log()) as screen:
-        found, settings = differences(was, now, _tokens(screen, model)), changed_settings(was, now)
+        found = differences(was, now, _tokens(screen, model), only=task, sample=sample)
+        settings = changed_settings(was, now)
         screen.status("")
         if as_json:
             rows = {"differences": [asdict(one) for one in found], "settings": [asdict(one) for one in settings]}
@@ -180,11 +188,10 @@ def diff_packs(
             return
         for change in settings:
             screen.line(f"{change.task}, {change.language}: {change.setting}: {change.before} -> {change.after}")
-        for one in found:
-            screen.line(f"\n{one.task}, {one.language}, sample {one.sample}: {one.tokens[0]} -> {one.tokens[1]} tokens")
-            screen.line("\n".join(one.lines))
+        _show_differences(screen, found)
         if not found and not settings:
-            screen.line(f"{was.name}@{was.version} and {now.name}@{now.version} send the same prompts")
+            same = f"{was.name}@{was.version} and {now.name}@{now.version} send the same prompts"
+            screen.line(f"{same} for {sample or 'the samples of ' + now.name}")
 
 
 @prompts.command("promote", epilog="Example: genrec prompt promote my-films --label candidate")
@@ -193,15 +200,21 @@ def promote_pack(pack: PackArgument, label: InLabel = "production", model: Model
     loaded = load_pack(pack)
     with terminal(_log()) as screen:
         tokens = _tokens(screen, model)
-        errors = [f"{one.file}: {one.problem}" for one in lint(loaded, tokens) if one.level == "error"]
+        errors = [f"{loaded.home / one.file}: {one.problem}" for one in lint(loaded, tokens) if one.level == "error"]
         outcomes = runner.run(run_tests(loaded, tokens, None, screen.status))
         screen.status("")
-        errors += [f"{one.file}, sample {one.sample}: {problem}" for one in outcomes for problem in one.problems]
+        errors += [
+            f"{loaded.home / one.file}, sample {one.sample}: {problem}" for one in outcomes for problem in one.problems
+        ]
+        for error in errors:
+            screen.line(error)
         if errors:
-            raise PromptError(f"{loaded.name} is not promoted: {len(errors)} problems, first {errors[0]}")
+            raise PromptError(f"{loaded.name}@{loaded.version} is not promoted: {_count(len(errors), 'problem')}")
         stood = labels(loaded.folder).get(label, "nothing")
-        move = promote(loaded, label)
-        screen.line(f"{loaded.name}@{move.label}: {stood} -> {move.version}, {len(outcomes)} tests passed")
+        if promote(loaded, label):
+            screen.line(f"{loaded.name}@{label}: {stood} -> {loaded.version}, {len(outcomes)} tests passed")
+        else:
+            screen.line(f"{loaded.name}@{label}: stands at {stood} already")
 
 
 @prompts.command("rollback", epilog="Example: genrec prompt rollback my-films")
@@ -268,6 +281,35 @@ def _about(pack: Pack) -> dict[str, Any]:
 def _first_sample(pack: Pack, task: Task, language: Language) -> str:
     """The sample that is shown where none is named."""
     return next(iter(pack.front(task, language).samples or sample_names(pack)), WORST)
+
+
+def _show_rendered(screen: Terminal, what: str, found: Rendered) -> None:
+    for message, tokens in zip(found.messages, found.tokens, strict=True):
+        screen.line(f"[{message['role']}, {tokens} tokens]\n{message['content']}\n")
+    allowed = f" of {found.allowed}" if found.allowed else ""
+    cut = f"the budget cut {found.shortened()}" if found.shortened() else "nothing was cut"
+    screen.line(f"{what}: {found.total}{allowed} tokens; {cut}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _show_differences(screen: Terminal, found: list[Difference]) -> None:
+    """A change of the system text is in every sample, and shown once."""
+    shown: set[tuple[str, ...]] = set()
+    for one in found:
+        screen.line(f"\n{one.task}, {one.language}, sample {one.sample}: {one.tokens[0]} -> {one.tokens[1]} tokens")
+        repeated = 0
+        for hunk in one.hunks:
+            changed = tuple(line for line in hunk if line[0] != " ")
+            if changed in shown:
+                repeated += 1
+            else:
+                screen.line("\n".join(hunk))
+            shown.add(changed)
+        if repeated:
+            screen.line(f" ({_count(repeated, 'change')} as above)")
 
 
 def _errors(found: list[Finding]) -> int:

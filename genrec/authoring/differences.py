@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from genrec.authoring.rendering import Rendered, render
 from genrec.authoring.samples import demo_data, read_sample, sample_names
-from genrec.engine import Tokens
+from genrec.engine import TokenCounter
 from genrec.prompting import TASKS, Messages, Pack, Task
 from genrec.wording import Language
 
@@ -18,13 +18,13 @@ _AROUND = 1
 
 @dataclass(frozen=True)
 class Difference:
-    """How one template renders otherwise for one sample. `lines` are those of a unified diff, without its head."""
+    """How one template renders otherwise for one sample. A hunk is some lines of a unified diff, without its head."""
 
     task: Task
     language: Language
     sample: str
     tokens: tuple[int, int]
-    lines: tuple[str, ...]
+    hunks: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,24 @@ class Changed:
     after: str
 
 
-def differences(before: Pack, after: Pack, tokens: Tokens) -> list[Difference]:
-    """By task, language and sample, where a prompt is another. Samples and data are those of `after`.
+def differences(
+    before: Pack, after: Pack, tokens: TokenCounter, *, only: Task | None = None, sample: str = ""
+) -> list[Difference]:
+    """By language, task and sample, where a prompt is another. Samples and data are those of `after`.
+
+    `only` one task, and one `sample`, or all of them.
 
     Raises:
         PromptError: a sample or a template of either fails.
     """
     store, found = demo_data(after), []
     for language in after.languages:
-        for task in TASKS:
-            for name in sample_names(after):
+        for task in (only,) if only else TASKS:
+            for name in [sample] if sample else sample_names(after):
                 scene = read_sample(after, store, name, language)
                 was, now = render(before, task, scene, tokens), render(after, task, scene, tokens)
                 if was.messages != now.messages:
-                    found.append(Difference(task, language, name, (was.total, now.total), tuple(_lines(was, now))))
+                    found.append(Difference(task, language, name, (was.total, now.total), tuple(_hunks(was, now))))
     return found
 
 
@@ -68,9 +72,10 @@ def changed_settings(before: Pack, after: Pack) -> list[Changed]:
     return found
 
 
-def _lines(was: Rendered, now: Rendered) -> Iterator[str]:
-    found = difflib.unified_diff(_text(was.messages), _text(now.messages), n=_AROUND, lineterm="")
-    yield from (line for line in list(found)[2:] if not line.startswith("@@"))
+def _hunks(was: Rendered, now: Rendered) -> Iterator[tuple[str, ...]]:
+    lines = list(difflib.unified_diff(_text(was.messages), _text(now.messages), n=_AROUND, lineterm=""))[2:]
+    heads = [place for place, line in enumerate(lines) if line.startswith("@@")]
+    yield from (tuple(lines[head + 1 : end]) for head, end in zip(heads, [*heads[1:], None], strict=True))
 
 
 def _text(messages: Messages) -> list[str]:

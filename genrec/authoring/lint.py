@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-from genrec.authoring.rendering import render
+from genrec.authoring.rendering import messages_of, render
 from genrec.authoring.samples import WORST, Scene, demo_data, read_sample, sample_names
-from genrec.engine import Tokens
+from genrec.engine import TokenCounter
 from genrec.errors import PromptError
-from genrec.prompting import TASKS, Pack, Script, Task, syntax
+from genrec.prompting import TASKS, Pack, RenderError, Script, Task, item_data, syntax
 from genrec.prompting.front import FrontMatter, Input, Output
+from genrec.ranking import LABELS
 from genrec.store import Store
 from genrec.wording import Language
 
@@ -51,7 +52,7 @@ class _Look:
     task: Task
     language: Language
     script: Script
-    tokens: Tokens
+    tokens: TokenCounter
 
     @property
     def front(self) -> FrontMatter:
@@ -69,11 +70,10 @@ class _Look:
 
     def text(self, scene: Scene) -> str:
         """All messages of a sample, one behind the other."""
-        rendered = self.pack.render(self.task, scene.data(), self.language)
-        return "\n".join(message["content"] for message in rendered)
+        return "\n".join(message["content"] for message in messages_of(self.pack, self.task, scene))
 
 
-def lint(pack: Pack, tokens: Tokens) -> list[Finding]:
+def lint(pack: Pack, tokens: TokenCounter) -> list[Finding]:
     """Everything that is found, errors first.
 
     Raises:
@@ -94,16 +94,16 @@ def _of_template(look: _Look) -> Iterator[Finding]:
     if not samples:
         yield Finding("warning", look.file, "no samples: what it renders is not looked at")
     yield from (Finding("warning", look.file, problem) for problem in _unknown_fields(look))
-    for check in (_variables, _privacy, _output_rule, _stable_prefix, _shows_who, _budget):
-        yield from (Finding("error", look.file, problem) for problem in _tried(check, look))
+    for check in (_variables, _privacy, _output_rule, _stable_prefix, _shows_all, _shows_who, _budget):
+        yield from _tried(check, look)
 
 
-def _tried(check: Callable[[_Look], Iterator[str]], look: _Look) -> Iterator[str]:
-    """A template that does not render is a finding, not the end."""
+def _tried(check: Callable[[_Look], Iterator[str]], look: _Look) -> Iterator[Finding]:
+    """A template that does not render is a finding, not the end; the partial that fails may be that of many."""
     try:
-        yield from check(look)
-    except PromptError as error:
-        yield str(error)
+        yield from (Finding("error", look.file, problem) for problem in check(look))
+    except RenderError as error:
+        yield Finding("error", error.file, f"line {error.line}: does not render: {error.cause}")
 
 
 def _variables(look: _Look) -> Iterator[str]:
@@ -121,7 +121,7 @@ def _privacy(look: _Look) -> Iterator[str]:
     """Fields that say who somebody is, and fields that are read though they may not be shown."""
     for name in look.front.user_fields:
         if _PERSONAL.search(name.casefold()):
-            yield f"user_fields holds {name!r}: who somebody is does not belong into a prompt"
+            yield f"user_fields holds {name!r}: who somebody is does not belong in a prompt"
     for name in sorted(syntax.user_fields(look.pack, look.file, look.language) - set(look.front.user_fields)):
         yield f"shows the user's {name!r}, which user_fields does not allow"
 
@@ -143,7 +143,7 @@ def _output_rule(look: _Look) -> Iterator[str]:
 
 def _stable_prefix(look: _Look) -> Iterator[str]:
     """What is equal for all requests comes first, then what is equal for all of a user's, then the candidates."""
-    texts = {look.pack.system(look.task, scene.data(), look.language) for scene in look.scenes.values()}
+    texts = {messages_of(look.pack, look.task, scene)[0]["content"] for scene in look.scenes.values()}
     if len(texts) > 1:
         yield "the system text differs between requests, which then share no cache: move what differs to the user block"
     if not {"history", "candidates"} <= set(look.front.inputs):
@@ -154,6 +154,22 @@ def _stable_prefix(look: _Look) -> Iterator[str]:
         if scene.request.history and of_candidates < _first_difference(text, look.text(scene.without_history())):
             yield f"shows candidates before the history, which is equal for all requests of a user (sample {name})"
             return
+
+
+def _shows_all(look: _Look) -> Iterator[str]:
+    """Every candidate by its letter and its title, or the model chooses among what it cannot see."""
+    if "candidates" not in look.front.inputs:
+        return
+    for name, scene in look.scenes.items():
+        text = look.text(scene).casefold()
+        titles = {label: item_data(item)["title"] for label, item in zip(LABELS, scene.candidates, strict=False)}
+        lost = [f"{label}, {title}" for label, title in titles.items() if not _stands(label, title, text)]
+        yield from (f"does not show the candidate {one} (sample {name})" for one in lost[:1])
+
+
+def _stands(label: str, title: str, text: str) -> bool:
+    """Whether a small-letter text shows a letter by itself, and a title."""
+    return title.casefold() in text and re.search(rf"(?<![a-z]){label.lower()}(?![a-z])", text) is not None
 
 
 def _shows_who(look: _Look) -> Iterator[str]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from genrec.authoring.samples import EVENTS, Scene
 from genrec.budget import Cut, cuts
-from genrec.engine import Tokens
-from genrec.prompting import DESCRIPTION, Messages, Pack, Task
+from genrec.engine import TokenCounter
+from genrec.prompting import DESCRIPTION, Messages, Pack, RenderError, Task
+
+EVERYTHING = Cut(EVENTS)
 
 
 @dataclass(frozen=True)
@@ -36,16 +38,24 @@ class Rendered:
         return " and ".join(parts)
 
 
-def render(pack: Pack, task: Task, scene: Scene, tokens: Tokens) -> Rendered:
+def messages_of(pack: Pack, task: Task, scene: Scene, cut: Cut = EVERYTHING) -> Messages:
+    """What a template makes of a sample. Raises RenderError, which names the sample."""
+    try:
+        return pack.render(task, scene.data(cut.events, cut.description), scene.language)
+    except RenderError as error:
+        raise RenderError(pack.home, error.file, error.line, f"{error.cause} (sample {scene.name})") from error
+
+
+def render(pack: Pack, task: Task, scene: Scene, tokens: TokenCounter) -> Rendered:
     """Render a template for a sample as a request would: cut step by step until the budget holds.
 
     Raises:
-        PromptError: the template fails.
+        RenderError: the template fails.
     """
     budget = pack.front(task, scene.language).budget
     events = min(EVENTS, len(scene.request.history))
     for cut in cuts(events, budget.drop):
-        messages = pack.render(task, scene.data(cut.events, cut.description), scene.language)
+        messages = messages_of(pack, task, scene, cut)
         total = tokens.of(messages)
         if budget.tokens is None or total <= budget.tokens:
             break

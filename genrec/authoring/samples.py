@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from genrec.ranking import LABELS
 from genrec.store import Store, read_folder
 from genrec.wording import Language, wording
 from retrieval import Context, Event, Item, User
+from retrieval.types import AttributeValue, plain
 
 DEMO = "demo"
 WORST = "worst"
@@ -48,6 +51,7 @@ class Sample(BaseModel):
 class Scene:
     """A sample with what it names: all that any template of a pack can ask for."""
 
+    name: str
     request: Subject
     candidates: Sequence[Item]
     language: Language
@@ -101,34 +105,39 @@ def read_sample(pack: Pack, store: Store, name: str, language: Language) -> Scen
         return worst(pack, store, language)
     path = _file(pack.folder / _FOLDER, name, language)
     if path is None:
-        known = ", ".join(sample_names(pack)) or "none"
-        raise PromptError(f"pack {pack.name!r} has no sample {name!r}: it has {known}")
-    where = f"prompts/{pack.name}/{_FOLDER}/{path.name}"
+        known, near = sample_names(pack), get_close_matches(name, sample_names(pack), 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise PromptError(f"pack {pack.name!r} has no sample {name!r}: {meant}it has {', '.join(known) or 'none'}")
+    where = str(path)
     try:
         sample = Sample.model_validate(read_yaml(where, read_text(path)))
     except ValidationError as error:
         raise PromptError(f"{where}: {problem(error, Sample)}") from error
     try:
-        return _scene(sample, store, language)
+        return _scene(name, sample, store, language)
     except DataError as error:
         raise PromptError(f"{where}: {error}") from error
 
 
 def worst(pack: Pack, store: Store, language: Language) -> Scene:
-    """The longest of everything: texts at the length that they are cut to, as many candidates as there are letters."""
-    names = list(dict.fromkeys(name for item in store.items for name in item.attributes))
-    fields = list(dict.fromkeys(name for task in ("rank", "list") for name in pack.front(task, language).user_fields))
+    """The longest of everything: texts at the length that they are cut to, as many candidates as there are letters.
+
+    An attribute that is a number wherever it is known stays one, so that templates can compare it.
+    """
+    users = [store.user(user_id) for user_id in store.user_ids]
+    fields = {name for task in ("rank", "list") for name in pack.front(task, language).user_fields}
+    shown = _longest(user.attributes for user in users)
     item = Item(
         item_id=WORST,
         title=_LONG * 20,
         description=_LONG * 40,
         categories=tuple(f"{_LONG * 8}{number}" for number in range(5)),
         price=99999.99 if any(item.price is not None for item in store.items) else None,
-        attributes=dict.fromkeys(names, _LONG * 2),
+        attributes=_longest(item.attributes for item in store.items),
     )
     event = Event(user_id=WORST, item_id=WORST, type="recommended", value=3.5)
     request = Subject(
-        user=User(user_id=WORST, attributes=dict.fromkeys(fields, _LONG * 2)),
+        user=User(user_id=WORST, attributes={name: shown.get(name, _LONG * 2) for name in sorted(fields)}),
         history=[event] * EVENTS,
         context=Context(place=_LONG, device=_LONG),
         instruction=_LONG * 40,
@@ -137,14 +146,28 @@ def worst(pack: Pack, store: Store, language: Language) -> Scene:
         item=lambda _: item,
         now=None,
     )
-    return Scene(request, [item] * len(LABELS), language, event)
+    return Scene(WORST, request, [item] * len(LABELS), language, event)
+
+
+def _longest(attributes: Iterable[Mapping[str, AttributeValue]]) -> dict[str, AttributeValue]:
+    """For every name the longest number, where all are numbers, or a long text."""
+    known: defaultdict[str, list[AttributeValue]] = defaultdict(list)
+    for fields in attributes:
+        for name, value in fields.items():
+            known[name].append(value)
+    numbers = {
+        name: max(values, key=lambda value: len(plain(value)))
+        for name, values in known.items()
+        if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    }
+    return {name: numbers.get(name, _LONG * 2) for name in known}
 
 
 def _file(folder: Path, name: str, language: Language) -> Path | None:
     return next((path for path in (folder / f"{name}.{language}.yaml", folder / f"{name}.yaml") if path.exists()), None)
 
 
-def _scene(sample: Sample, store: Store, language: Language) -> Scene:
+def _scene(name: str, sample: Sample, store: Store, language: Language) -> Scene:
     """Raises DataError for an unknown user or item."""
     user, history = store.user(sample.user), store.history(sample.user)
     known = [event.timestamp for event in history if event.timestamp]
@@ -161,4 +184,4 @@ def _scene(sample: Sample, store: Store, language: Language) -> Scene:
     because = next((event for event in reversed(history) if event.item_id == sample.because), None)
     if sample.because and because is None:
         raise DataError(f"because: user {sample.user!r} did nothing with {sample.because!r}")
-    return Scene(request, [store.item(item_id) for item_id in sample.candidates], language, because)
+    return Scene(name, request, [store.item(item_id) for item_id in sample.candidates], language, because)

@@ -4,7 +4,7 @@ from genrec.engine.base import Chunk, Engine, LabelScores, Sampling
 from genrec.engine.hardware import DEFAULT_ENCODER, default_model, gpus, has_gpu, measured_weight, misfit_packages
 from genrec.engine.http import HttpEngine
 from genrec.engine.models import cache_folder, is_cached, resolve
-from genrec.engine.tokens import Tokens
+from genrec.engine.tokens import TokenCounter, Tokens
 from genrec.engine.vllm import VllmEngine
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "HttpEngine",
     "LabelScores",
     "Sampling",
+    "TokenCounter",
     "Tokens",
     "VllmEngine",
     "cache_folder",

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from genrec.engine.base import Messages, begins_answer
+from genrec.errors import ModelError
+
+
+class TokenCounter(Protocol):
+    """Counts the tokens of prompts."""
+
+    def of(self, messages: Messages) -> int:
+        """What a prompt has, chat template included."""
+
+    def of_texts(self, texts: Sequence[str]) -> list[int]:
+        """What each text has for itself."""
 
 
 class Tokens:
     """A model's tokenizer."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder`: of the model, as `resolve` gives it."""
-        # Imported here: it takes a second, and only those who write prompts count without an engine.
-        from transformers import AutoTokenizer
+        """`folder`: of the model, as `resolve` gives it. Raises ModelError where it holds no `tokenizer.json`."""
+        # Imported here: only those who write prompts count without an engine. AutoTokenizer would bring torch with it,
+        # which takes seconds, to find out that it is this class.
+        from transformers import PreTrainedTokenizerFast
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        if not (folder / "tokenizer.json").exists():
+            raise ModelError(f"{folder} holds no tokenizer.json: name a model that has one")
+        self._tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
 
     def of(self, messages: Messages) -> int:
         """What a prompt has, chat template included."""

@@ -13,7 +13,17 @@ from genrec.prompting.data import (
     user_data,
 )
 from genrec.prompting.front import TASKS, FrontMatter, Part, Task
-from genrec.prompting.pack import Messages, Pack, Script, find_pack, pack_folder, pack_names, read_pack
+from genrec.prompting.pack import (
+    Messages,
+    Pack,
+    RenderError,
+    Script,
+    find_pack,
+    make_pack,
+    pack_folder,
+    pack_names,
+    read_pack,
+)
 from genrec.prompting.versions import load_pack
 
 __all__ = [
@@ -23,6 +33,7 @@ __all__ = [
     "Messages",
     "Pack",
     "Part",
+    "RenderError",
     "Script",
     "Subject",
     "Task",
@@ -35,6 +46,7 @@ __all__ = [
     "history_data",
     "item_data",
     "load_pack",
+    "make_pack",
     "pack_folder",
     "pack_names",
     "read_pack",

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from genrec.errors import PromptError
 
@@ -95,9 +96,11 @@ def split(where: str, source: str) -> tuple[str, object]:
     """
     found = _FRONT_MATTER.match(source)
     if not found:
+        if source.startswith("---\n"):
+            raise PromptError(f"{where}: the front matter does not end: put a line --- behind it")
         return source, {}
     comment = "{#" + "\n" * found.group(0).count("\n") + "-#}"
-    return comment + source[found.end() :], read_yaml(where, found.group(1))
+    return comment + source[found.end() :], read_yaml(where, "\n" + found.group(1))  # line numbers as in the file
 
 
 def checked(where: str, task: Task, said: object) -> FrontMatter:
@@ -106,6 +109,8 @@ def checked(where: str, task: Task, said: object) -> FrontMatter:
     Raises:
         PromptError: a key is missing, unknown or wrong; the nearest valid one is named.
     """
+    if not said:
+        raise PromptError(f"{where}: no front matter: begin with ---, what docs/prompts.md lists, and ---")
     try:
         front = FrontMatter.model_validate(said)
     except ValidationError as error:
@@ -121,21 +126,47 @@ def read_yaml(where: str, text: str) -> object:
         raise PromptError(f"{where}: more than {_LONGEST} characters of YAML")
     try:
         return yaml.load(text, _Loader)  # noqa: S506  # a SafeLoader, and stricter
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise PromptError(f"{where}{line}: not YAML as it is read here: {error.problem or error.context}") from error
     except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:  # the last three from tags such as !!bool
-        raise PromptError(f"{where}: not YAML as it is read here: {' '.join(str(error).split())[:200]}") from error
+        raise PromptError(f"{where}: not YAML as it is read here: {' '.join(str(error).split())}") from error
 
 
 def problem(error: ValidationError, model: type[BaseModel]) -> str:
     """The first thing that is wrong, on one line, with the nearest valid key for one that is unknown."""
-    found = error.errors(include_url=False, include_input=False)
+    found = error.errors(include_url=False)
     first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])  # a slip also makes one missing
     *outer, last = first["loc"] or ("front matter",)
     path = ".".join(map(str, first["loc"])) or "front matter"
     if first["type"] != "extra_forbidden":
-        return f"{path}: {first['msg']}"
+        return f"{path}: {_in_words(first)}"
     known = list(_model_at(model, [part for part in outer if isinstance(part, str)]).model_fields)
     near = get_close_matches(str(last), known, 1, 0.5)
     return f"{path}: no such key" + (f": did you mean {near[0]!r}?" if near else f": known are {', '.join(known)}")
+
+
+def _in_words(problem: ErrorDetails) -> str:
+    """What is wrong with one value, and what it should be."""
+    bounds = problem.get("ctx", {})
+    match problem["type"]:
+        case "missing":
+            return "is not there, and has to be"
+        case "too_short":
+            return f"holds {bounds['actual_length']}, which has to be {bounds['min_length']} or more"
+        case "too_long":
+            return f"holds more than {bounds['max_length']}"
+        case "string_too_short":
+            return "is empty"
+        case "tuple_type":
+            return f"is {problem['input']!r}: write a list, as in [one, two]"
+        case "model_type" | "model_attributes_type":
+            return f"is {problem['input']!r}: write keys and values, as in key: value"
+        case "string_type":
+            return f"is {problem['input']!r}, which YAML takes for no text: put it in quotes"
+        case _:
+            return f"is {problem['input']!r}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
 
 
 def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
@@ -32,6 +33,14 @@ Messages = list[dict[str, str]]
 """Chat messages: `role` (system, user, or assistant for the beginning of an answer) and `content`."""
 
 
+class RenderError(PromptError):
+    """A template failed on a request: `cause`, and the `file` and `line` where, which may be those of a partial."""
+
+    def __init__(self, folder: Path, file: str, line: int, cause: str) -> None:
+        super().__init__(f"{folder / file}, line {line}: does not render: {cause}")
+        self.file, self.line, self.cause = file, line, cause
+
+
 @dataclass(frozen=True)
 class Script:
     """One compiled template, and what it says about itself. `file` is where both stand."""
@@ -49,6 +58,8 @@ class Pack:
     version: str
     folder: Path
     """Where its samples, its demo data and its versions are."""
+    home: Path
+    """Where its templates are: in `folder`, or below that for a kept version."""
     sources: Mapping[str, str]
     """The text of every template by its file's name."""
     languages: tuple[Language, ...]
@@ -105,7 +116,7 @@ class Pack:
                     fuel.spend(len(text))
                     written.append(text)
         except _FAILURES as error:
-            raise PromptError(f"prompts/{self.name}/{script.file} does not render: {_one_line(error)}") from error
+            raise RenderError(self.home, *_place(error, script.file), _cause(error)) from error
         return "".join(written).strip()
 
 
@@ -134,43 +145,59 @@ def find_pack(name_or_path: str | Path) -> Path:
     """The folder of a pack by its name (one that ships with genrec) or its path.
 
     Raises:
-        PromptError: there is none.
+        PromptError: there is none, or both a folder here and a pack that ships have this name.
     """
-    folder = Path(name_or_path)
-    if not folder.is_dir():
-        folder = pack_folder() / str(name_or_path)
-    if not folder.is_dir() or folder.parent == folder:
-        raise PromptError(
-            f"no prompt pack {str(name_or_path)!r}: give the path of a folder, or one of {', '.join(pack_names())}"
-        )
-    return folder
+    name, folder = str(name_or_path), Path(name_or_path)
+    if name in pack_names():
+        if _holds_templates(folder):
+            raise PromptError(f"{name!r} ships with genrec and is a folder here too: say ./{name} for the folder")
+        return pack_folder() / name
+    if folder.is_dir() and folder.parent != folder:
+        return folder
+    here = [str(path.parent) for path in Path().glob("*/rank.j2")]
+    near = get_close_matches(name, [*pack_names(), *here], 1)
+    meant = f"did you mean {near[0]!r}? " if near else ""
+    raise PromptError(f"no prompt pack {name!r}: {meant}give the path of a folder, or one of {', '.join(pack_names())}")
 
 
-def read_pack(folder: Path, name: str, home: Path | None = None) -> Pack:
-    """The templates of a folder, under a name. `home`: where its samples and versions are, if not there.
+def _holds_templates(folder: Path) -> bool:
+    return next(folder.glob("*.j2"), None) is not None and folder.resolve().parent != pack_folder().resolve()
+
+
+def read_pack(home: Path, name: str, folder: Path | None = None) -> Pack:
+    """The templates at home in a folder, under a name. `folder`: where its samples and versions are, if not there.
 
     Raises:
         PromptError: a missing or broken template; the message names file and line.
     """
-    sources = {path.name: read_text(path) for path in sorted(folder.glob("*.j2"))}
+    return make_pack({path.name: read_text(path) for path in home.glob("*.j2")}, name, home, folder or home)
+
+
+def make_pack(texts: Mapping[str, str], name: str, home: Path, folder: Path) -> Pack:
+    """Compile templates, given by the names of their files. `home` stands before these in messages.
+
+    Raises:
+        PromptError: a missing or broken template.
+    """
+    sources = dict(sorted(texts.items()))
     bodies: dict[str, str] = {}
     said: dict[str, object] = {}
     for file, source in sources.items():
         if not _FILE.fullmatch(file):
-            raise PromptError(f"prompts/{name}/{file}: a template is called rank.j2, _part.j2 or rank.zh.j2")
-        bodies[file], said[file] = split(f"prompts/{name}/{file}", source)
+            raise PromptError(f"{home / file}: a template is called rank.j2, _part.j2 or rank.zh.j2")
+        bodies[file], said[file] = split(f"{home / file}", source)
     languages = _languages(sources)
     scripts: dict[tuple[Task, Language], Script] = {}
     sandboxes = {language: Sandbox(bodies, language) for language in languages}
     for language, sandbox in sandboxes.items():
         for task in TASKS:
             if not (found := localised(f"{task}.j2", language, sources)):
-                raise PromptError(f"{folder} has no {task}.j2: a pack needs rank.j2, explain.j2 and list.j2")
-            front = checked(f"prompts/{name}/{found}", task, said[found])
-            template = _compile(sandbox, name, found, language, bodies)
+                raise PromptError(f"{home} has no {task}.j2: a pack needs rank.j2, explain.j2 and list.j2")
+            front = checked(f"{home / found}", task, said[found])
+            template = _compile(sandbox, home, found, language, bodies)
             scripts[task, language] = Script(found, front, template)
     digest = hashlib.sha256("\0".join(f"{file}\0{source}" for file, source in sources.items()).encode())
-    return Pack(name, digest.hexdigest()[:12], home or folder, sources, languages, scripts, sandboxes)
+    return Pack(name, digest.hexdigest()[:12], folder, home, sources, languages, scripts, sandboxes)
 
 
 def _languages(files: Mapping[str, str]) -> tuple[Language, ...]:
@@ -182,18 +209,18 @@ def _languages(files: Mapping[str, str]) -> tuple[Language, ...]:
     return (DEFAULT, *(language for language in others if language in found))
 
 
-def _compile(sandbox: Sandbox, name: str, file: str, language: Language, bodies: Mapping[str, str]) -> jinja2.Template:
+def _compile(sandbox: Sandbox, home: Path, file: str, language: Language, bodies: Mapping[str, str]) -> jinja2.Template:
     """A template, and for its errors' sake also the partials that it includes."""
     try:
         template = _with_partials(sandbox, file, language, bodies, (), set())
     except jinja2.TemplateSyntaxError as error:
-        where = f"{name}/{error.name}, line {error.lineno}"
-        raise PromptError(f"prompts/{where}: does not compile: {_one_line(error)}") from error
+        where = f"{home / (error.name or file)}, line {error.lineno}"
+        raise PromptError(f"{where}: does not compile: {_one_line(error)}") from error
     except jinja2.TemplateNotFound as error:
-        raise PromptError(f"prompts/{name}/{file}: includes {error.name!r}, which is not there") from error
+        raise PromptError(f"{home / file}: includes {error.name!r}, which is not there") from error
     for role in ("system", "user"):
         if role not in template.blocks:
-            raise PromptError(f"prompts/{name}/{file}: no {{% block {role} %}}: a template needs one")
+            raise PromptError(f"{home / file}: no {{% block {role} %}}: a template needs one")
     return template
 
 
@@ -214,6 +241,17 @@ def _with_partials(
     return template
 
 
+def _place(error: BaseException, file: str) -> tuple[str, int]:
+    """The template and the line that failed; of partials inside each other the innermost."""
+    place, trace = (file, 1), error.__traceback__
+    while trace:
+        template = trace.tb_frame.f_globals.get("__jinja_template__")
+        if isinstance(template, jinja2.Template):
+            place = (template.name or file, template.get_corresponding_lineno(trace.tb_lineno))
+        trace = trace.tb_next
+    return place
+
+
 def read_text(path: Path) -> str:
     """A file with the line ends of any system, and with or without the mark that Windows puts before UTF-8.
 
@@ -224,6 +262,14 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise PromptError(f"{path}: not UTF-8: save the file as UTF-8") from error
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, in words of templates."""
+    said = _one_line(error)
+    if isinstance(error, TypeError) and "not supported between instances" in said:
+        return "it compares a text with a number, or with nothing: ask first, as in {% if x is number and x > 500 %}"
+    return said
 
 
 def _one_line(error: Exception) -> str:

@@ -25,6 +25,7 @@ LABELS: tuple[Label, ...] = get_args(Label)
 _FOLDER = ".versions"
 _MOVES = "labels.jsonl"
 _VERSION = re.compile(r"[0-9a-f]{12}")
+_SHORT = re.compile(r"[0-9a-f]{4,11}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ def load_pack(name_or_path: str | Path) -> Pack:
     folder = find_pack(named)
     version = wanted if _VERSION.fullmatch(wanted) else labels(folder).get(wanted)
     if version is None:
+        if _SHORT.fullmatch(wanted):
+            raise PromptError(f"{wanted!r} is too short for a version of pack {named!r}: it has 12 hexadecimal digits")
         known = ", ".join(f"{label} at {at}" for label, at in labels(folder).items()) or "none yet"
         raise PromptError(f"pack {named!r} has no label {wanted!r}, it has {known}: see genrec prompt promote")
     kept = folder / _FOLDER / version
@@ -77,14 +80,16 @@ def labels(folder: Path) -> dict[str, str]:
     return {move.label: move.version for move in moves(folder)}
 
 
-def promote(pack: Pack, label: Label) -> Move:
-    """Keep this version of a pack for ever and put a label on it.
+def promote(pack: Pack, label: Label) -> Move | None:
+    """Keep this version of a pack for ever and put a label on it; None where it has the label already.
 
     Raises:
         PromptError: a pack that ships with genrec, whose versions are genrec's own.
     """
     if pack.folder.parent == pack_folder():
         raise PromptError(f"{pack.name} ships with genrec: begin your own by genrec prompt new --from {pack.name}")
+    if labels(pack.folder).get(label) == pack.version:
+        return None
     kept = pack.folder / _FOLDER / pack.version
     if not kept.exists():
         _keep(pack, kept)
@@ -106,7 +111,8 @@ def rollback(folder: Path, label: Label) -> Move:
         elif not stood or stood[-1] != move.version:
             stood.append(move.version)
     if len(stood) < 2:
-        raise PromptError(f"pack {folder.name!r}: {label!r} never stood at another version to go back to")
+        where = f"it is back at the first, {stood[0]}" if stood else "it was never promoted"
+        raise PromptError(f"pack {folder.name!r}: no version before for {label!r} to go back to: {where}")
     return _move(folder, label, stood[-2], "rollback")
 
 

@@ -63,6 +63,15 @@ def test_nothing_is_wrong_with_the_packs_that_ship(name: str, tokens: Tokens) ->
         ("rank.j2", "[age,", "[agee,", "warning", "holds 'agee', which no user of the demo data has"),
         ("list.j2", "[age,", "[", "error", "its user_fields are not those of rank.j2"),
         ("rank.zh.j2", "[age,", "[", "error", "its user_fields are not those of rank.j2"),
+        (
+            "rank.j2",
+            "{% for item in candidates %}",
+            "{% for item in candidates if item.price > 60 %}",
+            "error",
+            "does not show the candidate A, ",
+        ),
+        ("_item.j2", "{{ item.title }}", "a thing", "error", "does not show the candidate A, "),
+        ("rank.j2", "{{ item.label }}.", "-", "error", "does not show the candidate"),
         ("samples/regular.yaml", "candidates:", "candidate:", "error", "no such key: did you mean 'candidates'?"),
         ("samples/regular.yaml", "user: ", "user: x", "error", "samples/regular.yaml: no user 'x"),
         ("samples/regular.yaml", "because: ", "because: x", "error", "did nothing with 'x"),
@@ -74,6 +83,24 @@ def test_what_is_wrong_is_found(
     _edit(pack / file, old, new)
     found = lint(load_pack(pack), tokens)
     assert any(finding.level == level and problem in finding.problem for finding in found), found
+
+
+def test_a_fault_of_a_partial_is_found_once_at_its_place(pack: Path, tokens: Tokens) -> None:
+    for path in (*pack.glob("_item*.j2"),):
+        path.write_text("\n{{ item.title }} {{ item.attributes.colour }}")
+    for variant in pack.glob("*.zh.j2"):
+        variant.unlink()
+    found = lint(load_pack(pack), tokens)
+    [fault] = [finding for finding in found if "colour" in finding.problem]
+    assert (fault.file, fault.problem.split(":")[0]) == ("_item.j2", "line 2")
+    assert fault.problem.endswith("(sample regular)")
+
+
+def test_numbers_of_the_demo_data_are_numbers_in_the_worst_sample_too(pack: Path, tokens: Tokens) -> None:
+    _edit(pack / "_user.j2", "{% if context %}", "{% if user.attributes.age > 99 %}old{% endif %}{% if context %}")
+    assert [finding for finding in lint(load_pack(pack), tokens) if "compares" in finding.problem] == []
+    _edit(pack / "_user.j2", "user.attributes.age > 99", "user.attributes.city > 99")
+    assert any("it compares a text with a number" in finding.problem for finding in lint(load_pack(pack), tokens))
 
 
 def test_candidates_before_the_history_break_the_cache(pack: Path, tokens: Tokens) -> None:

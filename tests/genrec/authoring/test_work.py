@@ -100,11 +100,18 @@ def test_from_a_copy_to_production_and_back(tmp_path: Path, monkeypatch: pytest.
     _shorten(tmp_path / "mine")
     changed = _genrec("diff", "mine@production", "mine").stdout
     assert "-You are a film guide. You know" in changed
-    assert "+You are a film critic. You know" in changed
+    assert changed.count("+You are a film critic. You know") == 1
+    assert "sample newcomer" in changed
+    assert "(1 change as above)" in changed
+    one = _genrec("diff", "mine@production", "mine", "--task", "explain", "--sample", "family").stdout
+    assert one.count("sample ") == one.count("explain, en, sample family") == 1
     second = load_pack("mine").version
     assert _genrec("promote", "mine", "--label", "candidate").returncode == 0
     assert f"{first} -> {second}" in _genrec("promote", "mine@candidate").stdout
     assert labels(tmp_path / "mine") == {"production": second, "candidate": second}
+    assert f"stands at {second} already" in _genrec("promote", "mine").stdout
+    assert f"copy of mine@{first}" in _genrec("new", "old one", "--from", f"mine@{first}").stdout
+    assert load_pack("old one").version == first
     assert f"{second} -> {first}" in _genrec("rollback", "mine").stdout
     assert load_pack("mine@production").version == first
     assert load_pack(f"mine@{second}").version == second
@@ -115,10 +122,13 @@ def test_from_a_copy_to_production_and_back(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_lint_or_tests_refuse_is_not_promoted(pack: Path) -> None:
-    (pack / "_system.j2").write_text("{{ instruction }}")
+    (pack / "_system.j2").write_text("{{ 'JSON' }} {{ history | length }} reason sentence")
     failed = _genrec("promote", str(pack))
     assert failed.returncode == 1
-    assert "is not promoted" in failed.stderr
+    assert "rank.j2: the system text differs between requests" in failed.stdout
+    assert "_system.j2, line 1: does not render: 'history' is undefined (sample regular)" in failed.stdout
+    assert "explain.j2, sample newcomer: " in failed.stdout
+    assert f"is not promoted: {len(failed.stdout.splitlines())} problems" in failed.stderr
     assert _genrec("lint", str(pack)).returncode == 1
     assert labels(pack) == {}
 
@@ -132,12 +142,15 @@ def test_labels_go_back_one_move_at_a_time(pack: Path) -> None:
     versions = []
     for word in ("one", "two", "three"):
         (pack / "_system.j2").write_text(word)
-        versions.append(promote(load_pack(pack), "production").version)
+        versions.append(load_pack(pack).version)
+        assert promote(load_pack(pack), "production")
+    assert promote(load_pack(pack), "production") is None
     assert rollback(pack, "production").version == versions[1]
     assert rollback(pack, "production").version == versions[0]
-    with pytest.raises(PromptError, match="never stood at another version"):
+    with pytest.raises(PromptError, match="no version before for 'production' to go back to: it is back at the first"):
         rollback(pack, "production")
-    assert promote(load_pack(f"{pack}@{versions[2]}"), "production").version == versions[2]
+    assert promote(load_pack(f"{pack}@{versions[2]}"), "production")
+    assert labels(pack) == {"production": versions[2]}
     assert rollback(pack, "production").version == versions[0]
 
 
@@ -145,6 +158,7 @@ def test_labels_go_back_one_move_at_a_time(pack: Path) -> None:
     ("at", "message"),
     [
         ("@production", "has no label 'production', it has none yet"),
+        ("@0123456", "too short for a version"),
         ("@0123456789ab", "keeps no version '0123456789ab'"),
     ],
 )
@@ -155,7 +169,8 @@ def test_what_is_not_kept_cannot_be_loaded(pack: Path, at: str, message: str) ->
 
 
 def test_a_kept_version_that_was_edited_is_refused(pack: Path) -> None:
-    version = promote(load_pack(pack), "production").version
+    version = load_pack(pack).version
+    promote(load_pack(pack), "production")
     (pack / ".versions" / version / "_system.j2").write_text("other")
     with pytest.raises(PromptError, match="somebody has edited them"):
         load_pack(f"{pack}@production")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec import PromptError
-from genrec.prompting import clean, load_pack, pack_folder, pack_names
+from genrec.prompting import RenderError, clean, load_pack, pack_folder, pack_names
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_a_begun_answer_is_the_last_message() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("{{ user.shoe_size }}", "rank.j2 does not render: 'dict object' has no attribute 'shoe_size'"),
-        ("{{ nobody }}", "rank.j2 does not render: 'nobody' is undefined"),
+        ("{{ user.shoe_size }}", "rank.j2, line 8: does not render: 'dict object' has no attribute 'shoe_size'"),
+        ("{{ nobody }}", "rank.j2, line 8: does not render: 'nobody' is undefined"),
         ("{{ user['__class__'] }}", "line 8: does not compile: the field '__class__' is not for templates"),
         ("{{ ''.join.__globals__ }}", "the field '__globals__' is not for templates"),
         ("{{ ''.join }}", "access to attribute 'join' of 'str' object is unsafe"),
@@ -62,6 +62,7 @@ def test_a_begun_answer_is_the_last_message() -> None:
         ("{{ history.append(1) }}", "no calls but .items()"),
         ("{{ user }}", "it prints something with fields"),
         ("{{ 1 / 0 }}", "division by zero"),
+        ("{{ 'a' > 1 }}", "it compares a text with a number, or with nothing: ask first"),
         ("{% for a in 'x' recursive %}{% endfor %}", "no recursive loops"),
         ("{% macro m() %}{% endmacro %}", "no macros in a prompt"),
         ("{{ instruction }}", "'instruction' is undefined"),
@@ -93,15 +94,19 @@ def test_a_template_that_does_not_compile_is_named_with_its_line(pack: Path, bod
 @pytest.mark.parametrize(
     ("front", "message"),
     [
-        (_FRONT.replace("description: d\n", ""), "description: Field required"),
-        (_FRONT.replace("s: 1", "s: 0"), "sampling.max_tokens: Input should be greater than or equal to 1"),
+        (_FRONT.replace("description: d\n", ""), "description: is not there, and has to be"),
+        (_FRONT.replace("s: 1", "s: 0"), "sampling.max_tokens: is 0: input should be greater than or equal to 1"),
         (_FRONT.replace("s: 1", "s: 1, temprature: 1"), "temprature: no such key: did you mean 'temperature'?"),
         (f"{_FRONT}\nuserfields: [age]", "userfields: no such key: did you mean 'user_fields'?"),
         (f"{_FRONT}\nzzz: 1", "zzz: no such key: known are name, description"),
         (f"{_FRONT}\ntests: [{{sample: a, contain: b}}]", "tests.0.contain: no such key: did you mean 'contains'?"),
         (_FRONT.replace("label", "list"), "output: 'list': the answer to rank.j2 is 'label'"),
-        (_FRONT.replace("[user,", "[usr,"), "inputs.0: Input should be 'user', 'history'"),
+        (_FRONT.replace("[user,", "[usr,"), "inputs.0: is 'usr': input should be 'user', 'history'"),
         (f"{_FRONT}\noutput: label", "the key 'output' stands twice"),
+        (f"{_FRONT}\nsamples: regular", "samples: is 'regular': write a list"),
+        (f"{_FRONT}\nsamples: [1]", "samples.0: is 1, which YAML takes for no text: put it in quotes"),
+        (f"{_FRONT}\nbudget: 900", "budget: is 900: write keys and values"),
+        (f"{_FRONT}\nname: [a", "rank.j2, line 7: not YAML as it is read here: expected ',' or ']'"),
         (f"{_FRONT}\nname: !!python/name:os.system", "not YAML as it is read here"),
         ("description: &a d\nname: *a", "no aliases"),
         ("description: [", "not YAML as it is read here"),
@@ -113,6 +118,24 @@ def test_front_matter_is_strict(pack: Path, front: str, message: str) -> None:
     with pytest.raises(PromptError) as error:
         load_pack(pack)
     assert message in str(error.value)
+
+
+def test_front_matter_that_is_missing_or_does_not_end_is_said_so(pack: Path) -> None:
+    body = (pack / "rank.j2").read_text().split("---\n", 2)[2]
+    for text, message in ((body, "no front matter: begin with ---"), (f"---\n{_FRONT}\n{body}", "does not end")):
+        (pack / "rank.j2").write_text(text)
+        with pytest.raises(PromptError, match=message):
+            load_pack(pack)
+
+
+def test_what_fails_in_a_partial_is_named_by_its_own_line(pack: Path) -> None:
+    _rank(pack, '{% include "_outer.j2" %}')
+    (pack / "_outer.j2").write_text('fine\n{% include "_inner.j2" %}')
+    (pack / "_inner.j2").write_text("fine\n\n{{ user.shoe_size }}")
+    with pytest.raises(RenderError) as error:
+        load_pack(pack).render("rank", {"user": {"attributes": {}}, "history": []})
+    assert (error.value.file, error.value.line) == ("_inner.j2", 3)
+    assert str(error.value).startswith(f"{pack / '_inner.j2'}, line 3: does not render")
 
 
 def test_a_template_sees_no_field_that_its_front_matter_does_not_allow(pack: Path) -> None:
@@ -157,8 +180,18 @@ def test_partials_are_there_and_do_not_go_in_circles(pack: Path, partials: dict[
 
 
 def test_a_pack_that_is_not_there() -> None:
-    with pytest.raises(PromptError, match=r"no prompt pack 'moives'.*events, general, movies"):
+    with pytest.raises(PromptError, match=r"no prompt pack 'moives': did you mean 'movies'.*events, general, movies"):
         load_pack("moives")
+
+
+def test_a_folder_of_the_same_name_as_a_pack_that_ships(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pack.parent)
+    (pack.parent / "movies").mkdir()
+    assert load_pack("movies").folder == pack_folder() / "movies"  # data may lie there
+    pack.rename(pack.parent / "shop")
+    with pytest.raises(PromptError, match=r"'shop' ships with genrec and is a folder here too: say \./shop"):
+        load_pack("shop")
+    assert load_pack("./shop").folder == Path("shop")
 
 
 def test_a_pack_without_a_template(pack: Path) -> None:
