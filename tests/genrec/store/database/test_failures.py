@@ -185,7 +185,7 @@ def test_a_damaged_row_is_said_with_the_cure(database: Database, url: str, tenan
     with engine.begin() as connection:
         connection.execute(text("UPDATE genrec_items SET body = 'lam'"))
     engine.dispose()
-    with pytest.raises(StoreError, match="a row of Item is damaged: .*: restore a backup"):
+    with pytest.raises(StoreError, match=r"a row of Item is damaged: .*: restore a backup"):
         tenant.snapshot()
 
 
