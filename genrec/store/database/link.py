@@ -43,6 +43,8 @@ _POSTGRES_CURES = {
     "XX": "its files are damaged, restore a backup",
 }
 _NO_RIGHT = "42501"
+_NO_TEXT = "Could not decode to UTF-8"
+"""How a message of sqlite3 begins that goes on with what the row holds."""
 _WAIT = "the same can be sent again when that is over"
 
 
@@ -138,8 +140,6 @@ class Link:
                 cursor = raw.cursor()
                 cursor.execute(statement)
                 return (cursor.fetchone() or (None,))[0]
-            except sqlite3.Error as error:
-                raise self._error(error) from error
             finally:
                 raw.close()
 
@@ -178,6 +178,8 @@ class Link:
     def _named_errors(self) -> Iterator[None]:
         try:
             yield
+        except sqlite3.Error as error:  # outside of any statement of SQLAlchemy
+            raise self._error(error) from error
         except exc.TimeoutError as error:
             raise StoreError(f"{self.name}: too many wait for it already: {_WAIT}") from error
         except (exc.DataError, UnicodeEncodeError) as error:
@@ -188,11 +190,14 @@ class Link:
             raise self._error(error.orig or error) from error
 
     def _error(self, error: BaseException) -> StoreError:
+        if str(error).startswith(_NO_TEXT):
+            return StoreError(f"{self.name}: a row is no text: {_SQLITE_CURES[sqlite3.SQLITE_CORRUPT]}")
         return StoreError(f"{self.name}: {_line(error)}: {_cure(error)}")
 
 
 def _line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """The cause; what PostgreSQL adds on further lines may quote what people did."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _state(error: BaseException | None) -> str:
