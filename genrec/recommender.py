@@ -107,7 +107,7 @@ class Recommender:
         cls,
         store: Store,
         *,
-        pack: str | Path = DEFAULT_PACK,
+        pack: str | Path | Pack = DEFAULT_PACK,
         engine: str | Engine | None = None,
         model: str | None = None,
         encoder: str | Encoder = DEFAULT_ENCODER,
@@ -118,7 +118,7 @@ class Recommender:
         status: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """The same for items, users and events that are in memory: `Store(items, users, events)`."""
-        loaded = load_pack(pack)
+        loaded = pack if isinstance(pack, Pack) else load_pack(pack)
         retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
             started = runner.run(start_engine(engine, model, status))
@@ -290,6 +290,12 @@ class Recommender:
         events = list(events)
         self.store.add_events(events)
         self.retriever.knowledge.add_events(events)
+
+    def with_pack(self, pack: Pack) -> Recommender:
+        """The same with other prompts: items, events, vectors and engine are shared."""
+        fitted = self.setup.model_weight
+        weights = {} if fitted is None else {self.engine.model: fitted}
+        return Recommender(self.store, self.retriever, pack, self.engine, self.config, model_weights=weights)
 
     def close(self) -> None:
         """Stop the language model, unless it was given as an object: that one is its owner's to close."""

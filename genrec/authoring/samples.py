@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ WORST = "worst"
 EVENTS = 10
 """Of a history, as in `Config`."""
 _FOLDER = "samples"
+_NAME = re.compile(r"[\w-]+")
+"""Of a sample: a file in its folder, and nowhere else."""
 _LONG = "interminable "
 
 
@@ -103,7 +106,7 @@ def read_sample(pack: Pack, store: Store, name: str, language: Language) -> Scen
     """
     if name == WORST:
         return worst(pack, store, language)
-    path = _file(pack.folder / _FOLDER, name, language)
+    path = _file(pack.folder / _FOLDER, name, language) if _NAME.fullmatch(name) else None
     if path is None:
         known, near = sample_names(pack), get_close_matches(name, sample_names(pack), 1)
         meant = f"did you mean {near[0]!r}? " if near else ""

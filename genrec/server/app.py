@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from genrec.server.failures import handle_failures
 from genrec.server.middleware import Guarded, Observed
-from genrec.server.routes import catalogue, events, health, insight, recommend
+from genrec.server.routes import catalogue, events, health, insight, prompts, recommend
 from genrec.server.service import Service
 
 _ABOUT = """Ranked items with reasons that are checked against evidence.
@@ -31,7 +31,7 @@ def create_app(service: Service, version: str) -> FastAPI:
 
     app = FastAPI(title="genrec", version=version, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
-    for routes in (recommend, events, catalogue, insight, health):
+    for routes in (recommend, events, catalogue, insight, prompts, health):
         app.include_router(routes.router)
     handle_failures(app)
     app.add_middleware(Guarded, service=service)

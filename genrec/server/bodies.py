@@ -19,7 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from genrec.authoring.samples import WORST
 from genrec.config import MOST_CANDIDATES
+from genrec.prompting import Task
 from genrec.server.failures import Problem
 from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
 from genrec.types import Usage
@@ -30,6 +32,7 @@ from retrieval.types import Attributes, UtcTime
 MOST_ROWS = 1000
 MOST_REQUESTS = 32
 MOST_DOCUMENTS = 200
+MOST_FILES = 100
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _AHEAD = timedelta(days=1)
 
@@ -111,6 +114,7 @@ class AskBody(Body):
     filter: Filter = Field(default_factory=Filter)
     language: Language | None = None
     profiling: bool = Field(True, description="false: nothing of the user's history and attributes is used.")
+    prompt: Id | None = Field(None, description="A label or version of your prompts, not those that answer.")
 
 
 class RecommendBody(AskBody):
@@ -332,6 +336,38 @@ class Reranking(BaseModel):
     usage: Usage
     fallback: dict[str, str] | None
     warnings: list[str]
+
+
+class AtBody(Body):
+    """A version of prompts: what a label stands at, or the version itself; with `files` as they would be changed.
+
+    `files` are texts by file name, null takes a file away; nothing of them is kept.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"at": "production", "files": {"_system.j2": "You are a shop assistant."}}]}
+    )
+
+    at: Id | None = None
+    files: dict[Id, Text | None] = Field(default_factory=dict, max_length=MOST_FILES)
+
+
+class RenderBody(AtBody):
+    """What one sample makes of one template."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"task": "rank", "sample": "regular", "language": "zh"}]})
+
+    task: Task = "rank"
+    sample: Id = WORST
+    language: Language = "en"
+
+
+class LabelBody(Body):
+    """The version that a label is to stand at."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"version": "0123456789ab"}]})
+
+    version: Id
 
 
 class Row(BaseModel):

@@ -13,6 +13,7 @@ from genrec.errors import StoreError
 from genrec.recommender import Recommender
 from genrec.server.failures import EmptyCatalogue
 from genrec.server.logs import log_warning
+from genrec.server.prompts import Prompts
 from genrec.store import Store
 from genrec.store.database import Changes, Mark, Snapshot, Tenant
 from retrieval import Encoder, Event, Weights
@@ -41,6 +42,7 @@ class Desk:
 
     def __init__(self, tenant: Tenant, parts: Parts) -> None:
         self.tenant = tenant
+        self.prompts = Prompts(tenant)
         self._parts = parts
         self._recommender: Recommender | None = None
         self._mark: Mark | None = None
@@ -84,6 +86,16 @@ class Desk:
                 raise
             log_warning("answered from memory", error)
             return self._loaded(), [MAY_LACK]
+
+    async def prompted(self, recommender: Recommender, at: str | None) -> Recommender:
+        """The recommender with the prompts of a label or version; None keeps those that answer.
+
+        Raises:
+            NotFound: no such label or version. StoreError: the database cannot be read.
+        """
+        if at is None:
+            return recommender
+        return recommender.with_pack(await asyncio.to_thread(self.prompts.pack, self.prompts.served, at))
 
     def dated(self, event: Event) -> Event:
         """An event with a moment: its own, that of the same event when it was sent before, or now."""
@@ -130,13 +142,16 @@ class Desk:
             self._recommender.add_users(changes.users)
         if changes.events:
             self._recommender.add_events(changes.events)
+        pack = self.prompts.pack(self.prompts.served)
+        if pack.version != self._recommender.pack.version:
+            self._recommender = self._recommender.with_pack(pack)
         self._mark = changes.mark
 
     def _build(self, store: Store) -> Recommender:
         parts = self._parts
         return Recommender.from_store(
             store,
-            pack=self.tenant.pack,
+            pack=self.prompts.pack(self.prompts.served),
             engine=parts.engine,
             encoder=parts.encoder,
             weights=parts.weights,

@@ -43,6 +43,14 @@ class Forbidden(GenrecError):
     """A key that may not do this."""
 
 
+class PreconditionRequired(GenrecError):
+    """A change that does not say what it changes."""
+
+
+class PreconditionFailed(GenrecError):
+    """A change of something that is another by now."""
+
+
 class RateLimited(GenrecError):
     """A key that asks too often."""
 
@@ -66,10 +74,12 @@ _TABLE: Mapping[type[Exception], tuple[int, str]] = {
     NotFound: (404, "not_found"),
     EmptyCatalogue: (409, "empty_catalogue"),
     Conflict: (409, "conflict"),
+    PreconditionFailed: (412, "precondition_failed"),
     DataError: (422, "invalid_data"),
     PromptError: (422, "prompt_failed"),
     ValidationError: (422, "invalid_request"),
     RequestValidationError: (422, "invalid_request"),
+    PreconditionRequired: (428, "precondition_required"),
     RateLimited: (429, "rate_limited"),
     AnswerError: (502, "unusable_answer"),
     EngineBusy: (503, "busy"),

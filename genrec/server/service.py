@@ -49,6 +49,8 @@ class Service:
         self.parts = Parts(engine, encoder, self.config)
         self._fitted = replace(self.parts, weights=weights, model_weights=model_weights)
         self._desks: dict[str, Desk] = {}
+        self.authoring = asyncio.Lock()
+        """Held by whoever renders prompts without asking the model."""
 
     async def desk(self, name: str) -> Desk:
         """A tenant's desk, which is opened by the first request. Raises NotFound, StoreError."""
