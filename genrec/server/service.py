@@ -10,10 +10,11 @@ from time import monotonic
 from genrec import runner
 from genrec.config import Config
 from genrec.engine import Engine
-from genrec.errors import GenrecError
+from genrec.errors import GenrecError, NotFound, StoreError
 from genrec.server.access import Access
 from genrec.server.admission import Admission
 from genrec.server.desk import Desk, Parts
+from genrec.server.logs import log_warning
 from genrec.server.metrics import Metrics
 from genrec.server.settings import Settings
 from genrec.store.database import Database
@@ -56,6 +57,13 @@ class Service:
             tenant = await asyncio.to_thread(self.database.tenant, name)
             self._desks.setdefault(name, Desk(tenant, self._fitted if name == DEFAULT_TENANT else self.parts))
         return self._desks[name]
+
+    async def open(self) -> None:
+        """Load the tenant `default`, so that its first request does not wait for that."""
+        try:
+            await (await self.desk(DEFAULT_TENANT)).catch_up()
+        except (NotFound, StoreError) as error:
+            log_warning("the tenant default is not loaded yet", error)
 
     async def close(self) -> None:
         """Stop the engine and close the database."""

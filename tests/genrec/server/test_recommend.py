@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from genrec import Recommendation
-from tests.genrec.server.conftest import House, Open
+from tests.genrec.server.conftest import House
 
 
 def test_a_list_is_what_python_gives(house: House) -> None:
