@@ -41,7 +41,13 @@ def test_the_next_lists_show_nothing_again_until_nothing_is_left(house: House) -
 
 
 def test_a_batch_answers_each_row_by_itself(house: House) -> None:
-    rows = [{"user_id": "ann", "n": 1}, {"user_id": "nobody"}, {"user_id": "bob", "n": 0}, 7, {"user_id": "new", "n": 2}]
+    rows = [
+        {"user_id": "ann", "n": 1},
+        {"user_id": "nobody"},
+        {"user_id": "bob", "n": 0},
+        7,
+        {"user_id": "new", "n": 2},
+    ]
     answer = house.client.post("/v1/recommend/batch", json={"requests": rows})
     assert answer.status_code == 200
     results = answer.json()["results"]

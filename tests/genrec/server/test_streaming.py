@@ -85,7 +85,7 @@ def test_an_event_can_name_a_list_that_still_streams(open_house: Open) -> None:
         body = {"user_id": "ann", "item_id": "mocha", "type": "click", "recommendation_id": meta["id"]}
         assert _post(port, house, "/v1/events", body)[0] == 201
         assert [_read_event(answer)[0] for _ in range(4)] == ["item", "item", "usage", "done"]
-    [_, again] = _get(port=None, house=house, path=f"/v1/recommendations/{meta['id']}")
+    again = house.client.get(f"/v1/recommendations/{meta['id']}").json()
     assert all(item["reason"] for item in again["items"])
 
 
@@ -133,7 +133,9 @@ def _serving(house: House) -> Iterator[int]:
 
 
 @contextmanager
-def _opened(port: int, house: House, **more: Any) -> Iterator[tuple[http.client.HTTPResponse, http.client.HTTPConnection]]:
+def _opened(
+    port: int, house: House, **more: Any
+) -> Iterator[tuple[http.client.HTTPResponse, http.client.HTTPConnection]]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     body = json.dumps({"user_id": "ann", "n": 2, "stream": True, **more})
     connection.request("POST", "/v1/recommend", body, {"Content-Type": "application/json", **bearer(house.secret)})
@@ -216,9 +218,3 @@ def test_a_chunked_body_that_is_too_large_is_refused(open_house: Open) -> None:
         except (BrokenPipeError, ConnectionResetError):
             pass  # it was refused while we still sent
         assert connection.getresponse().status == 413
-
-
-def _get(port: int | None, house: House, path: str) -> tuple[int, Any]:
-    del port
-    answer = house.client.get(path)
-    return answer.status_code, answer.json()
