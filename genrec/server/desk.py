@@ -12,6 +12,7 @@ from genrec.engine import Engine
 from genrec.errors import StoreError
 from genrec.recommender import Recommender
 from genrec.server.failures import EmptyCatalogue
+from genrec.server.lines import Lines
 from genrec.server.logs import log_warning
 from genrec.store import Store
 from genrec.store.database import Changes, Mark, Snapshot, Tenant
@@ -27,6 +28,7 @@ class Parts:
     engine: Engine
     encoder: Encoder
     config: Config
+    lines: Lines
     weights: Weights | None = None
     model_weights: Mapping[str, float] | None = None
 
@@ -34,13 +36,15 @@ class Parts:
 class Desk:
     """Lives on one event loop; what takes time happens in threads.
 
-    Writes go to `tenant` and are then read back by `catch_up`, as are those of other processes: there is one way into
+    Writes go to the tenant and are then read back by `catch_up`, as are those of other processes: there is one way into
     memory. When something was removed all of it is built anew, so that nothing of it is left in any cache or count;
     vectors come from the cache on disk.
     """
 
     def __init__(self, tenant: Tenant, parts: Parts) -> None:
         self.tenant = tenant
+        self.read, self.write = parts.lines.reading.run, parts.lines.writing.run
+        """Await what a method of the tenant returns. Raises what it raises, and StoreError."""
         self._parts = parts
         self._recommender: Recommender | None = None
         self._mark: Mark | None = None
@@ -101,7 +105,7 @@ class Desk:
     async def _catch_up(self) -> None:
         async with self._reading:
             self._next = None
-            await asyncio.to_thread(self._read)
+            await self.read(self._read)
 
     def _read(self) -> None:
         changes = self.tenant.changes(self._mark) if self._mark else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ import httpx
 import pytest
 
 from genrec import DataError, Event, Item, User, write_folder
+from genrec.cli import app
 from genrec.server import running
 from genrec.server.running import Place, serve
 from genrec.server.settings import Settings
@@ -204,39 +204,32 @@ def test_another_pack_than_the_tenants_is_refused(tmp_path: Path, folder: Path, 
         _serve(Place(folder, url, "movies", "127.0.0.1", 0))
 
 
-def _genrec(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*GENREC, *arguments],
-        cwd=folder,
-        env={**os.environ, "GENREC_CACHE": str(folder / "cache")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def test_keys_tenants_and_users_by_command(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
 
-
-def test_keys_tenants_and_users_by_command(tmp_path: Path) -> None:
     def run(*arguments: str) -> str:
-        done = _genrec(tmp_path, *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        app([*arguments, "--tenant", "films"] if arguments[0] != "tenant" else arguments, standalone_mode=False)
+        return capfd.readouterr().out
 
-    assert json.loads(run("tenant", "add", "films", "--pack", "movies", "--json")) == {
-        "tenant": "films",
-        "pack": "movies",
-        "people": False,
-    }
-    made = json.loads(run("key", "add", "app", "--tenant", "films", "--scope", "read", "--json"))
-    assert made["scopes"] == ["read"]
-    assert [key["name"] for key in json.loads(run("key", "list", "--tenant", "films", "--json"))["keys"]] == ["app"]
-    assert made["key"] not in run("key", "list", "--tenant", "films")
+    made = json.loads(run("tenant", "add", "films", "--pack", "movies", "--json"))
+    assert made == {"tenant": "films", "pack": "movies", "people": False}
+    key = json.loads(run("key", "add", "app", "--scope", "read", "--json"))
+    assert key["scopes"] == ["read"]
+    assert [row["name"] for row in json.loads(run("key", "list", "--json"))["keys"]] == ["app"]
+    assert key["key"] not in run("key", "list")
     database = Database.open(f"sqlite:///{tmp_path / 'genrec.sqlite'}")
     fill(database.tenant("films"))
     database.close()
-    assert json.loads(run("user", "export", "ann", "--tenant", "films"))["events"]
-    assert json.loads(run("user", "erase", "ann", "--tenant", "films", "--json"))["erased"]["events"] == 1
-    assert json.loads(run("key", "revoke", "app", "--tenant", "films", "--json"))["revoked"]
+    assert json.loads(run("user", "export", "ann"))["events"]
+    assert json.loads(run("user", "erase", "ann", "--json"))["erased"]["events"] == 1
+    assert json.loads(run("key", "revoke", "app", "--json"))["revoked"]
     assert json.loads(run("tenant", "list", "--json"))["tenants"][0]["keys"] == 0
-    refused = _genrec(tmp_path, "serve", "--host", "0.0.0.0")  # noqa: S104
+
+
+def test_a_refusal_to_start_is_one_line(tmp_path: Path) -> None:
+    command = [*GENREC, "serve", "--host", "0.0.0.0"]  # noqa: S104
+    refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "genrec key add" in refused.stderr

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from genrec.testing import ScriptedEngine
 from tests.genrec.server.conftest import House, Open, bearer
 
 Event = tuple[str, Any]
+Answer = http.client.HTTPResponse
 
 
 def parse(text: str) -> list[Event]:
@@ -79,7 +80,7 @@ def test_what_fails_later_is_an_error_event(open_house: Open) -> None:
 
 def test_an_event_can_name_a_list_that_still_streams(open_house: Open) -> None:
     house = open_house(_Slow(reason_s=1.0))
-    with _serving(house) as port, _opened(port, house) as (answer, _):
+    with _serving(house) as port, _opened(port, house) as answer:
         name, meta = _read_event(answer)
         assert name == "meta"
         body = {"user_id": "ann", "item_id": "mocha", "type": "click", "recommendation_id": meta["id"]}
@@ -141,7 +142,7 @@ def _opened(
     connection.request("POST", "/v1/recommend", body, {"Content-Type": "application/json", **bearer(house.secret)})
     answer = connection.getresponse()
     try:
-        yield answer, connection
+        yield answer
     finally:
         answer.close()
         connection.close()
@@ -154,7 +155,7 @@ def _post(port: int, house: House, path: str, body: Any) -> tuple[int, Any]:
     return answer.status, json.loads(answer.read())
 
 
-def _read_event(answer: http.client.HTTPResponse) -> Event:
+def _read_event(answer: Answer) -> Event:
     lines: list[str] = []
     while (line := answer.readline().decode().rstrip("\n")) or not lines:
         if line and not line.startswith(":"):
@@ -172,7 +173,7 @@ def _until(true: Callable[[], object], seconds: float = 10) -> None:
 
 def test_each_item_arrives_when_its_reason_is_ready(open_house: Open) -> None:
     house = open_house(_Slow(reason_s=0.5))
-    with _serving(house) as port, _opened(port, house) as (answer, _):
+    with _serving(house) as port, _opened(port, house) as answer:
         started = time.perf_counter()
         assert _read_event(answer)[0] == "meta"
         assert time.perf_counter() - started < 0.4
@@ -182,7 +183,7 @@ def test_each_item_arrives_when_its_reason_is_ready(open_house: Open) -> None:
 
 def test_comments_keep_the_connection_open(open_house: Open) -> None:
     house = open_house(_Slow(rank_s=0.6), settings=Settings(heartbeat_s=0.1))
-    with _serving(house) as port, _opened(port, house) as (answer, _):
+    with _serving(house) as port, _opened(port, house) as answer:
         assert answer.readline() == b": ping\n"
         assert _read_event(answer)[0] == "meta"
 
@@ -213,8 +214,6 @@ def test_a_chunked_body_that_is_too_large_is_refused(open_house: Open) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         chunks = (b"x" * 30_000 for _ in range(10))
         headers = {"Content-Type": "application/json", **bearer(house.secret)}
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):  # it is refused while we still send
             connection.request("POST", "/v1/recommend", chunks, headers, encode_chunked=True)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it was refused while we still sent
         assert connection.getresponse().status == 413
