@@ -27,7 +27,7 @@ async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendat
         EmptyCatalogue, NotFound, PromptError: as they are. EngineBusy, EngineTimeout: no place in time.
         StoreError: the tenant was never loaded, and cannot be now.
     """
-    async with at_work(service, desk) as (recommender, warnings, left):
+    async with _at_work(service, desk) as (recommender, warnings, left):
         found = await recommender.arecommend(**_arguments(asked), deadline_s=left())
     answer = _warned(found, warnings)
     service.metrics.count(answer)
@@ -40,7 +40,7 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
     Raises as `recommend` does.
     """
     answer = None
-    async with at_work(service, desk) as (recommender, warnings, left):
+    async with _at_work(service, desk) as (recommender, warnings, left):
         async for state in recommender.astream(**_arguments(asked), deadline_s=left()):
             if answer is None:
                 warnings += await _keep(service, desk, desk.tenant.save_recommendation, state, _request(asked))
@@ -53,7 +53,7 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def at_work(service: Service, desk: Desk) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
+async def _at_work(service: Service, desk: Desk) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
     """A place in the service, and the recommender at hand: with warnings, and the time that is left."""
     async with service.admission.place() as left:
         recommender, warnings = await desk.at_hand()

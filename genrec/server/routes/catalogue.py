@@ -87,7 +87,7 @@ async def change_item(desk: Writer, item_id: PathId, change: Patch) -> Response:
 async def delete_item(desk: Writer, item_id: PathId) -> None:
     """Remove an item and the events with it."""
     await desk.write(desk.tenant.delete_item, item_id)
-    await desk.after_write()
+    await desk.after_removal()
 
 
 @router.get("/users", tags=["users"], responses=errors())
@@ -150,7 +150,7 @@ async def erase_user(desk: Admin, user_id: PathId) -> ErasedRows:
     try:
         erased = await desk.write(desk.tenant.erase_user, user_id)
     finally:
-        await desk.after_write()  # also where the rows are gone and the files could not be cleaned
+        await desk.after_removal()  # also where the rows are gone and the files could not be cleaned
     return ErasedRows(**vars(erased))
 
 

@@ -43,7 +43,7 @@ async def add_events(desk: Writer, service: TheService, asked: OneOrManyEvents) 
 async def forget_event(desk: Writer, event_id: PathId) -> None:
     """Forget an event: lists are made as if it had not happened."""
     await desk.write(desk.tenant.delete_event, event_id)
-    await desk.after_write()
+    await desk.after_removal()
 
 
 @router.post("/feedback", status_code=204, responses=errors(404))

@@ -98,8 +98,8 @@ def _post(house: House, body: bytes | str, path: str = "/v1/recommend") -> Any:
         json.dumps({"user_id": "ann", "filter": {"deny": ["x"] * 10_001}}).encode(),
     ],
 )
-def test_what_cannot_be_used_is_refused_and_named(house: House, body: bytes) -> None:
-    answer = _post(house, body)
+def test_what_cannot_be_used_is_refused_and_named(standing_house: House, body: bytes) -> None:
+    answer = _post(standing_house, body)
     assert 400 <= answer.status_code < 500, answer.text
     error = answer.json()["error"]
     assert error["code"] == "invalid_request"
@@ -123,30 +123,30 @@ def test_what_cannot_be_used_is_refused_and_named(house: House, body: bytes) -> 
         json.dumps({"title": "t", "description": "d" * 20_001}).encode(),
     ],
 )
-def test_items_that_cannot_be_kept_are_refused(house: House, body: bytes) -> None:
-    answer = house.client.put("/v1/items/x", content=body, headers={"Content-Type": "application/json"})
+def test_items_that_cannot_be_kept_are_refused(standing_house: House, body: bytes) -> None:
+    answer = standing_house.client.put("/v1/items/x", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422, answer.text
-    assert house.client.get("/v1/items/x").status_code == 404
+    assert standing_house.client.get("/v1/items/x").status_code == 404
 
 
 @pytest.mark.parametrize("path", ["%00", "%ED%A0%80", "%FF", "x" * 257, "%F0%9F"])
 @pytest.mark.parametrize("kind", ["items", "users", "recommendations"])
-def test_odd_ids_in_paths_are_refused(house: House, kind: str, path: str) -> None:
-    assert house.client.get(f"/v1/{kind}/{path}").status_code in {404, 422}
-    assert house.client.get(f"/v1/items?after={path}").status_code in {200, 422}
+def test_odd_ids_in_paths_are_refused(standing_house: House, kind: str, path: str) -> None:
+    assert standing_house.client.get(f"/v1/{kind}/{path}").status_code in {404, 422}
+    assert standing_house.client.get(f"/v1/items?after={path}").status_code in {200, 422}
 
 
-def test_a_patch_is_looked_at_too(house: House) -> None:
+def test_a_patch_is_looked_at_too(standing_house: House) -> None:
     headers = {"Content-Type": "application/json"}
     for body in (b'{"attributes": {"a": "\\ud800"}}', b'{"price": 1e400}', b'{"title": "\\u0000"}', b"[]", b"{"):
-        assert house.client.patch("/v1/items/mocha", content=body, headers=headers).status_code == 422
+        assert standing_house.client.patch("/v1/items/mocha", content=body, headers=headers).status_code == 422
 
 
-def test_the_field_that_is_wrong_is_named(house: House) -> None:
-    answer = house.client.post("/v1/events", json={"user_id": "ann", "type": "view"})
+def test_the_field_that_is_wrong_is_named(standing_house: House) -> None:
+    answer = standing_house.client.post("/v1/events", json={"user_id": "ann", "type": "view"})
     assert answer.json()["error"]["field"] == "item_id"
     assert answer.json()["error"]["message"] == "field 'item_id' is missing"
-    answer = _post(house, '{"user_id": "ann", "n": 0}')
+    answer = _post(standing_house, '{"user_id": "ann", "n": 0}')
     assert answer.json()["error"]["message"].startswith("field 'n' is 0: ")
 
 
@@ -166,7 +166,7 @@ def test_what_nobody_foresaw_says_nothing_but_a_trace_id(open_house: Open) -> No
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/nothing", 404), ("PUT", "/v1/recommend", 405)])
-def test_unknown_routes_have_the_same_body(house: House, method: str, path: str, status: int) -> None:
-    answer = house.client.request(method, path)
+def test_unknown_routes_have_the_same_body(standing_house: House, method: str, path: str, status: int) -> None:
+    answer = standing_house.client.request(method, path)
     assert answer.status_code == status
     assert answer.json()["error"]["trace_id"]

@@ -13,29 +13,29 @@ from tests.genrec.server.conftest import House, Open
 DOCUMENTS = ["Black coffee, roasted dark", {"text": "Green tea\nfrom the hills"}, "A chair", "Tea and coffee"]
 
 
-def test_what_is_alike(house: House) -> None:
-    found = house.client.get("/v1/items/green-tea/similar", params={"n": 2}).json()
+def test_what_is_alike(standing_house: House) -> None:
+    found = standing_house.client.get("/v1/items/green-tea/similar", params={"n": 2}).json()
     assert [row["item_id"] for row in found["similar"]] == ["black-tea", "oolong-tea"]
     assert all(row["why"] and row["signals"] for row in found["similar"])
-    assert house.client.get("/v1/items/nothing/similar").status_code == 404
+    assert standing_house.client.get("/v1/items/nothing/similar").status_code == 404
 
 
-def test_an_explanation_is_what_python_gives(house: House) -> None:
+def test_an_explanation_is_what_python_gives(standing_house: House) -> None:
     asked = {"user_id": "ann", "item_id": "black-tea", "language": "zh"}
-    found = house.client.post("/v1/explain", json=asked).json()
+    found = standing_house.client.post("/v1/explain", json=asked).json()
     assert found["reason"]["text"]
     assert sum(found["signals"].values()) == pytest.approx(found["score"])
-    assert house.client.post("/v1/explain", json={**asked, "item_id": "nothing"}).status_code == 404
+    assert standing_house.client.post("/v1/explain", json={**asked, "item_id": "nothing"}).status_code == 404
 
 
-def test_why_not(house: House) -> None:
-    found = house.client.post("/v1/why-not", json={"user_id": "ann", "item_id": "green-tea"}).json()
+def test_why_not(standing_house: House) -> None:
+    found = standing_house.client.post("/v1/why-not", json={"user_id": "ann", "item_id": "green-tea"}).json()
     assert found["excluded"] == "seen"
     assert "met it already" in found["text"]
 
 
-def test_what_decides_is_said_in_plain_words(house: House) -> None:
-    said = house.client.get("/v1/parameters").json()
+def test_what_decides_is_said_in_plain_words(standing_house: House) -> None:
+    said = standing_house.client.get("/v1/parameters").json()
     assert said["share"] == {"weight": 1.0, "origin": "configured"}
     assert all({"name", "weight", "meaning"} == signal.keys() for signal in said["signals"])
     assert said["unprofiled"]["en"].startswith("Ask with profiling: false")
@@ -94,11 +94,11 @@ def test_nothing_of_documents_is_kept(open_house: Open) -> None:
         {"query": "x", "documents": [{"title": "a"}]},
     ],
 )
-def test_documents_that_cannot_be_ordered(house: House, body: dict[str, Any]) -> None:
-    assert house.client.post("/v1/rerank", json=body).status_code == 422
+def test_documents_that_cannot_be_ordered(standing_house: House, body: dict[str, Any]) -> None:
+    assert standing_house.client.post("/v1/rerank", json=body).status_code == 422
 
 
-def test_one_document_and_blank_ones(house: House) -> None:
-    assert [row["index"] for row in _rerank(house, documents=["one"]).json()["results"]] == [0]
-    assert len(_rerank(house, documents=["  ", "\n\n", "one"]).json()["results"]) == 3
-    assert len(_rerank(house, documents=["same text"] * 60).json()["results"]) == 60
+def test_one_document_and_blank_ones(standing_house: House) -> None:
+    assert [row["index"] for row in _rerank(standing_house, documents=["one"]).json()["results"]] == [0]
+    assert len(_rerank(standing_house, documents=["  ", "\n\n", "one"]).json()["results"]) == 3
+    assert len(_rerank(standing_house, documents=["same text"] * 60).json()["results"]) == 60

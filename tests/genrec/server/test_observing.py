@@ -32,21 +32,24 @@ def _lines(log: io.StringIO) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.getvalue().splitlines()]
 
 
-def test_the_trace_of_the_caller_is_kept(house: House) -> None:
-    answer = house.client.get("/v1/items/nothing", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+def test_the_trace_of_the_caller_is_kept(standing_house: House) -> None:
+    answer = standing_house.client.get("/v1/items/nothing", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
     assert answer.headers["x-trace-id"] == answer.json()["error"]["trace_id"] == TRACE
 
 
 @pytest.mark.parametrize("given", ["", "nonsense", f"00-{TRACE}", f"00-{'0' * 32}-00f067aa0ba902b7-01", "x" * 5000])
-def test_another_trace_is_made_where_there_is_none(house: House, given: str) -> None:
-    found = [house.client.get("/health/live", headers={"traceparent": given}).headers["x-trace-id"] for _ in range(2)]
+def test_another_trace_is_made_where_there_is_none(standing_house: House, given: str) -> None:
+    found = [
+        standing_house.client.get("/health/live", headers={"traceparent": given}).headers["x-trace-id"]
+        for _ in range(2)
+    ]
     assert len(set(found)) == 2
     assert all(len(trace) == 32 and trace != "0" * 32 for trace in found)
 
 
-def test_headers_keep_browsers_safe(house: House) -> None:
+def test_headers_keep_browsers_safe(standing_house: House) -> None:
     for path in ("/v1/items", "/health/live", "/v1/nothing"):
-        headers = house.client.get(path).headers
+        headers = standing_house.client.get(path).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"

@@ -12,8 +12,8 @@ from tests.genrec.server.conftest import House
 
 
 @pytest.fixture
-def described(house: House) -> dict[str, Any]:
-    found: dict[str, Any] = house.client.get("/openapi.json", headers={"Authorization": ""}).json()
+def described(standing_house: House) -> dict[str, Any]:
+    found: dict[str, Any] = standing_house.client.get("/openapi.json", headers={"Authorization": ""}).json()
     return found
 
 
@@ -52,6 +52,6 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
     return [part["$ref"].rsplit("/", 1)[1] for part in parts if "$ref" in part]
 
 
-def test_there_is_no_page_that_needs_foreign_scripts(house: House) -> None:
-    assert house.client.get("/docs").status_code == 404
-    assert house.client.get("/redoc").status_code == 404
+def test_there_is_no_page_that_needs_foreign_scripts(standing_house: House) -> None:
+    assert standing_house.client.get("/docs").status_code == 404
+    assert standing_house.client.get("/redoc").status_code == 404
