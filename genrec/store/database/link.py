@@ -70,8 +70,7 @@ class Link:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One view of the data, whatever others write meanwhile. Raises StoreError."""
-        options = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self._named_errors(), self._readers.execution_options(**options).begin() as connection:
+        with self._named_errors(), self._readers.begin() as connection:
             yield connection
 
     @contextmanager
@@ -105,11 +104,11 @@ class Link:
                 raise self._still_read()
             return
         with self._named_errors(), self._writers.execution_options(isolation_level="AUTOCOMMIT").connect() as bare:
-            self._wait_for_readers(bare)
+            bare.detach()  # closed at the end, with its settings
             bare.execute(text("SET statement_timeout = 0"))
+            self._wait_for_readers(bare)
             for table in tables:
                 bare.execute(text(f"VACUUM (FULL) {table.name}"))
-            bare.execute(text("RESET statement_timeout"))
 
     def close(self) -> None:
         """Close all connections."""
@@ -117,7 +116,10 @@ class Link:
         self._writers.dispose()
 
     def _wait_for_readers(self, bare: Connection) -> None:
-        """PostgreSQL keeps a deleted row for every view that is older, and copies it when a table is written anew."""
+        """PostgreSQL keeps a deleted row for every view that is older, and copies it when a table is written anew.
+
+        Only views of the same user of PostgreSQL are seen here, unless that one may read all statistics.
+        """
         older = text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND age(backend_xmin) >= age(CAST(:now AS xid))"
@@ -166,12 +168,12 @@ class Link:
         if self._sqlite:
             return {"timeout": self._wait_s}
         wait_ms = int(self._wait_s * 1000)
-        # A long read gets on; a write that takes so long holds up others.
-        bound = f" -c statement_timeout={2 * wait_ms}" if writes else ""
+        # A long read gets on, and sees one moment; a write that takes so long holds up others.
+        own = f"statement_timeout={2 * wait_ms}" if writes else r"default_transaction_isolation=repeatable\ read"
         return {
             "connect_timeout": max(2, int(self._wait_s)),
             "tcp_user_timeout": wait_ms,
-            "options": f"-c synchronous_commit=on -c lock_timeout={wait_ms}{bound}",
+            "options": f"-c synchronous_commit=on -c lock_timeout={wait_ms} -c {own}",
         }
 
     @contextmanager

@@ -76,7 +76,7 @@ def _mentioning(turn: Turn, person: str) -> Iterator[str]:
     ]
     shared = turn.of(events, "event_id").where(_events_on(person, people=True))
     ids = {person, *(row.event_id for row in turn.all(shared))}
-    for row in turn.all(turn.of(recommendations, "recommendation_id", "body", "request")):
+    for row in turn.each(turn.of(recommendations, "recommendation_id", "body", "request")):
         texts = [*_texts(decode_mapping(row.body)), *_texts(decode_mapping(row.request))]
         if not ids.isdisjoint(texts) or any(name in text for name in title for text in texts):
             yield row.recommendation_id

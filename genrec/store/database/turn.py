@@ -13,6 +13,9 @@ from genrec.store.database.link import Link
 from genrec.store.database.records import Mark
 from genrec.store.database.schema import tenants
 
+_PORTION = 500
+"""Rows that are in memory at once where there may be many."""
+
 
 @dataclass
 class View:
@@ -28,6 +31,10 @@ class View:
     def all(self, query: Select[Any]) -> list[Row[Any]]:
         """Every row that a query finds."""
         return list(self.connection.execute(query))
+
+    def each(self, query: Select[Any]) -> Iterator[Row[Any]]:
+        """The same in portions: for rows of any number and size."""
+        yield from self.connection.execute(query, execution_options={"yield_per": _PORTION})
 
     def first(self, query: Select[Any]) -> Row[Any] | None:
         """The first row that a query finds."""
