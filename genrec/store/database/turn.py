@@ -74,7 +74,7 @@ def turn(link: Link, tenant: str) -> Iterator[Turn]:
         row = connection.execute(
             select(tenants.c.seq, tenants.c.epoch).where(own).with_for_update(key_share=True)
         ).one()
-        turn = Turn(connection, tenant, row.seq, row.epoch)
-        yield turn
-        if (turn.seq, turn.epoch) != tuple(row):
-            connection.execute(update(tenants).where(own).values(seq=turn.seq, epoch=turn.epoch))
+        mine = Turn(connection, tenant, row.seq, row.epoch)
+        yield mine
+        if (mine.seq, mine.epoch) != tuple(row):
+            connection.execute(update(tenants).where(own).values(seq=mine.seq, epoch=mine.epoch))
