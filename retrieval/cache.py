@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +62,16 @@ class VectorCache:
                 if progress:
                     progress(min(done + _BATCH, len(missing)), len(missing))
         return np.stack([known[key] for key in keys]) if keys else np.empty((0, 0), np.float32)
+
+    def keep_only(self, encoder: Encoder, texts: Sequence[str]) -> None:
+        """Forget the vectors of all other texts, and leave no byte of them in the file."""
+        wanted = {_key(encoder.name, text) for text in texts}
+        with closing(self._open()) as database:
+            held = [key for (key,) in database.execute("SELECT key FROM vectors")]
+            with database:
+                database.executemany("DELETE FROM vectors WHERE key = ?", ((key,) for key in held if key not in wanted))
+            database.execute("VACUUM")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=60)

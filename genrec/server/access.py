@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from fastapi import Depends, Request
 from genrec.errors import StoreError
 from genrec.server.desk import Desk
 from genrec.server.failures import Forbidden, RateLimited, Unauthenticated
+from genrec.server.lines import Lines
 from genrec.server.settings import Settings
 from genrec.store.database import Database, Key, Scope
 
@@ -24,8 +24,8 @@ _LONGEST_SECRET = 200
 class Access:
     """Finds keys, and counts what each asks for."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
-        self._database = database
+    def __init__(self, database: Database, lines: Lines, settings: Settings) -> None:
+        self._database, self._lines = database, lines
         self._rate = settings.rate
         self._known: OrderedDict[str, Key] = OrderedDict()
         self._buckets: dict[tuple[str, str], Bucket] = {}
@@ -53,7 +53,7 @@ class Access:
     async def _find(self, secret: str) -> Key | None:
         digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
         try:
-            key = await asyncio.to_thread(self._database.find_key, secret)
+            key = await self._lines.reading.run(self._database.find_key, secret)
         except StoreError:
             if digest not in self._known:
                 raise

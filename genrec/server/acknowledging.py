@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from genrec.errors import Conflict, DataError
@@ -33,7 +32,7 @@ def _may_be_repeated(sent: EventBody, outcome: Outcome) -> bool:
 
 
 async def _keep(desk: Desk, sent: Sequence[EventBody]) -> list[Outcome]:
-    return await asyncio.to_thread(_add, desk.tenant, [(desk.dated(body.event()), body) for body in sent])
+    return await desk.write(_add, desk.tenant, [(desk.dated(body.event()), body) for body in sent])
 
 
 def _add(tenant: Tenant, sent: Sequence[tuple[Event, EventBody]]) -> list[Outcome]:

@@ -26,6 +26,7 @@ def create_app(service: Service, version: str) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.open()
         yield
         await service.close()
 

@@ -45,7 +45,12 @@ def _id(value: object) -> object:
 
 def _decoded(value: object) -> object:
     """An id of a path, which arrives as it stands in the URL, so that it may hold any character, `/` too."""
-    return _id(unquote(value, errors="strict")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    try:
+        return _id(unquote(value, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise ValueError("the id in the path is not UTF-8: percent-encode its bytes in UTF-8") from error
 
 
 def _sensible(time: datetime) -> datetime:

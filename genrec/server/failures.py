@@ -29,6 +29,10 @@ from genrec.server.trace import trace_id
 
 RETRY_AFTER_S = 1
 _LONGEST_INPUT = 80
+_AROUND = {"body", "path", "query", "one", "many"}
+"""Parts of the way to a field that say nothing to those who sent it."""
+_KINDS = {"str", "int", "float", "bool", "list[str]"}
+_NO_OBJECT = {"missing", "model_type", "model_attributes_type", "dict_type"}
 
 
 class EmptyCatalogue(Conflict):
@@ -171,15 +175,18 @@ def _headers(error: Exception) -> dict[str, str]:
 def _first(errors: Sequence[Any]) -> tuple[str | None, str]:
     """Where the first mistake is, and what it is."""
     found = errors[0]
-    field = ".".join(str(part) for part in found["loc"] if part not in {"body", "path", "query", "one", "many"})
+    way = [str(part) for part in found["loc"] if part not in _AROUND]
+    field = ".".join(way[:-1] if way and way[-1] in _KINDS else way) or None
     match found["type"]:
         case "json_invalid":
             return None, f"the body is not JSON: {found.get('ctx', {}).get('error', 'check it')}"
-        case "missing":
-            return field or None, f"field {field!r} is missing" if field else "the request needs a JSON body"
+        case "missing" if field:
+            return field, f"field {field!r} is missing"
         case "extra_forbidden":
             return field, f"unknown field {field!r}: remove it"
+        case _ if field is None and found["type"] in _NO_OBJECT:
+            return None, "a JSON object is needed here, sent as application/json"
     said = found["msg"].removeprefix("Value error, ")
-    given = repr(found["input"])[:_LONGEST_INPUT] if isinstance(found["input"], str | int | float) else None
-    value = "" if given is None or found["type"] == "value_error" else f" is {given}"
-    return field or None, f"field {field!r}{value}: {said}" if field else said
+    plain = isinstance(found["input"], str | int | float) and found["type"] != "value_error"
+    value = f" is {repr(found['input'])[:_LONGEST_INPUT]}" if plain else ""
+    return field, f"field {field!r}{value}: {said}" if field else said

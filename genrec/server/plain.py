@@ -13,21 +13,19 @@ _LARGEST = 2**53
 """Whole numbers beyond this are not the same in every language that reads JSON."""
 
 
-def check_plain(value: Any, depth: int = 0) -> Any:
-    """The value as it is.
+def check_plain(value: Any, where: tuple[str, ...] = ()) -> Any:
+    """The value as it is. `where` is the way to it, which a message names.
 
     Raises:
         ValueError: a text, number, list or object that is not taken.
     """
-    match value:
-        case str():
-            return check_text(value, LONGEST_TEXT)
-        case bool() | None:
-            return value
-        case int() | float():
-            _check_number(value)
-        case list() | dict():
-            _check_nest(value, depth)
+    try:
+        _check(value, len(where))
+    except ValueError as error:
+        raise ValueError(f"{'.'.join(where)}: {error}" if where else str(error)) from None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inner:
+        check_plain(each, (*where, str(name)))
     return value
 
 
@@ -44,11 +42,19 @@ def check_text(text: str, most: int) -> str:
     return text
 
 
-def _check_number(value: float) -> None:
-    if isinstance(value, int) and abs(value) > _LARGEST:
-        raise ValueError("a whole number is beyond 2^53: send it as text")
-    if not math.isfinite(value):
-        raise ValueError("a number is not finite: send a finite one")
+def _check(value: Any, depth: int) -> None:
+    """One value, without what is in it."""
+    match value:
+        case bool() | None:
+            return
+        case str():
+            check_text(value, LONGEST_TEXT)
+        case int() if abs(value) > _LARGEST:
+            raise ValueError("a whole number is beyond 2^53: send it as text")
+        case float() if not math.isfinite(value):
+            raise ValueError("a number is not finite: send a finite one")
+        case list() | dict():
+            _check_nest(value, depth)
 
 
 def _check_nest(value: list[Any] | dict[Any, Any], depth: int) -> None:
@@ -56,8 +62,5 @@ def _check_nest(value: list[Any] | dict[Any, Any], depth: int) -> None:
         raise ValueError(f"lists and objects are nested deeper than {_DEEPEST}: make them flat")
     if len(value) > _MOST_ENTRIES:
         raise ValueError(f"a list or object has {len(value)} entries: {_MOST_ENTRIES} are the most")
-    if isinstance(value, dict):
-        for name in value:
-            check_text(str(name), LONGEST_NAME)
-    for inner in value.values() if isinstance(value, dict) else value:
-        check_plain(inner, depth + 1)
+    for name in value if isinstance(value, dict) else ():
+        check_text(str(name), LONGEST_NAME)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,11 +27,11 @@ async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendat
         EmptyCatalogue, NotFound, PromptError: as they are. EngineBusy, EngineTimeout: no place in time.
         StoreError: the tenant was never loaded, and cannot be now.
     """
-    async with at_work(service, desk, asked.prompt) as (recommender, warnings, left):
+    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
         found = await recommender.arecommend(**_arguments(asked), deadline_s=left())
     answer = _warned(found, warnings)
     service.metrics.count(answer)
-    return _warned(answer, await _keep(service, desk.tenant.save_recommendation, answer, _request(asked)))
+    return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, _request(asked)))
 
 
 async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[Recommendation]:
@@ -41,21 +40,21 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
     Raises as `recommend` does.
     """
     answer = None
-    async with at_work(service, desk, asked.prompt) as (recommender, warnings, left):
+    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
         async for state in recommender.astream(**_arguments(asked), deadline_s=left()):
             if answer is None:
-                warnings += await _keep(service, desk.tenant.save_recommendation, state, _request(asked))
+                warnings += await _keep(service, desk, desk.tenant.save_recommendation, state, _request(asked))
             answer = _warned(state, warnings)
             yield answer
     if answer:
         service.metrics.count(answer)
         kept = not any(warning.startswith(NOT_KEPT) for warning in warnings)
-        yield _warned(answer, await _keep(service, desk.tenant.complete_recommendation, answer) if kept else [])
+        yield _warned(answer, await _keep(service, desk, desk.tenant.complete_recommendation, answer) if kept else [])
 
 
 @asynccontextmanager
-async def at_work(
-    service: Service, desk: Desk, prompt: str | None = None
+async def _at_work(
+    service: Service, desk: Desk, prompt: str | None
 ) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
     """A place in the service, and the recommender at hand: with warnings, and the time that is left."""
     async with service.admission.place() as left:
@@ -71,10 +70,10 @@ def following(saved: Saved, n: int | None) -> AskBody:
     return asked.model_copy(update={"filter": rest, "n": n or asked.n})
 
 
-async def _keep(service: Service, write: Callable[..., None], *record: object) -> list[str]:
+async def _keep(service: Service, desk: Desk, write: Callable[..., None], *record: object) -> list[str]:
     """Write an answer; a warning where that fails."""
     try:
-        await asyncio.to_thread(write, *record)
+        await desk.write(write, *record)
     except (StoreError, NotFound) as error:
         service.metrics.unkept.inc()
         log_warning("a recommendation was not kept", error)

@@ -10,10 +10,12 @@ from time import monotonic
 from genrec import runner
 from genrec.config import Config
 from genrec.engine import Engine
-from genrec.errors import GenrecError
+from genrec.errors import GenrecError, NotFound, StoreError
 from genrec.server.access import Access
 from genrec.server.admission import Admission
 from genrec.server.desk import Desk, Parts
+from genrec.server.lines import Lines
+from genrec.server.logs import log_warning
 from genrec.server.metrics import Metrics
 from genrec.server.settings import Settings
 from genrec.store.database import Database
@@ -43,10 +45,11 @@ class Service:
         self.settings = settings or Settings()
         self.config = config or Config()
         self.metrics = Metrics()
-        self.access = Access(database, self.settings)
+        self._lines = Lines()
+        self.access = Access(database, self._lines, self.settings)
         self.admission = Admission(self.settings, self.config.deadline_s, self.metrics)
         self.health = Health(database, engine, self.settings)
-        self.parts = Parts(engine, encoder, self.config)
+        self.parts = Parts(engine, encoder, self.config, self._lines)
         self._fitted = replace(self.parts, weights=weights, model_weights=model_weights)
         self._desks: dict[str, Desk] = {}
         self.authoring = asyncio.Lock()
@@ -55,9 +58,16 @@ class Service:
     async def desk(self, name: str) -> Desk:
         """A tenant's desk, which is opened by the first request. Raises NotFound, StoreError."""
         if name not in self._desks:
-            tenant = await asyncio.to_thread(self.database.tenant, name)
+            tenant = await self._lines.reading.run(self.database.tenant, name)
             self._desks.setdefault(name, Desk(tenant, self._fitted if name == DEFAULT_TENANT else self.parts))
         return self._desks[name]
+
+    async def open(self) -> None:
+        """Load the tenant `default`, so that its first request does not wait for that."""
+        try:
+            await (await self.desk(DEFAULT_TENANT)).catch_up()
+        except (NotFound, StoreError) as error:
+            log_warning("the tenant default is not loaded yet", error)
 
     async def close(self) -> None:
         """Stop the engine and close the database."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -43,7 +42,7 @@ router = APIRouter(prefix="/v1", tags=["catalogue"])
 @router.get("/items", responses=errors())
 async def list_items(desk: Reader, after: After = "", limit: Limit = 100) -> ItemPage:
     """Items in the order of their ids."""
-    found = await asyncio.to_thread(desk.tenant.items, after, limit)
+    found = await desk.read(desk.tenant.items, after, limit)
     return ItemPage(items=found, next=found[-1].item_id if len(found) == limit else None)
 
 
@@ -52,7 +51,7 @@ async def put_items(desk: Writer, asked: ItemsBody) -> Rows:
     """Add or replace many items; a row that cannot be used is refused by itself."""
     rows, good = _sorted_out(asked.items, _item_of_row, lambda item: item.item_id)
     if good:
-        await asyncio.to_thread(desk.tenant.put_items, good)
+        await desk.write(desk.tenant.put_items, good)
         await desk.after_write()
     return Rows(results=rows)
 
@@ -60,14 +59,14 @@ async def put_items(desk: Writer, asked: ItemsBody) -> Rows:
 @router.get("/items/{item_id}", response_model=Item, responses=errors(404))
 async def read_item(desk: Reader, item_id: PathId) -> Response:
     """An item."""
-    return as_json(await asyncio.to_thread(desk.tenant.item, item_id))
+    return as_json(await desk.read(desk.tenant.item, item_id))
 
 
 @router.put("/items/{item_id}", response_model=Item, responses=errors())
 async def put_item(desk: Writer, item_id: PathId, asked: ItemBody) -> Response:
     """Add an item, or replace the one with this id."""
     item = asked.item(_same("item_id", item_id, asked.item_id))
-    await asyncio.to_thread(desk.tenant.put_items, [item])
+    await desk.write(desk.tenant.put_items, [item])
     await desk.after_write()
     return as_json(item)
 
@@ -76,10 +75,10 @@ async def put_item(desk: Writer, item_id: PathId, asked: ItemBody) -> Response:
 async def change_item(desk: Writer, item_id: PathId, change: Patch) -> Response:
     """Change some fields of an item (JSON merge patch, RFC 7396): null removes one."""
     async with desk.changing:
-        found = await asyncio.to_thread(desk.tenant.item, item_id)
+        found = await desk.read(desk.tenant.item, item_id)
         changed = ItemBody.model_validate(merge(found.model_dump(mode="json"), change))
         item = changed.item(_same("item_id", item_id, changed.item_id))
-        await asyncio.to_thread(desk.tenant.put_items, [item])
+        await desk.write(desk.tenant.put_items, [item])
     await desk.after_write()
     return as_json(item)
 
@@ -87,14 +86,14 @@ async def change_item(desk: Writer, item_id: PathId, change: Patch) -> Response:
 @router.delete("/items/{item_id}", status_code=204, responses=errors(404))
 async def delete_item(desk: Writer, item_id: PathId) -> None:
     """Remove an item and the events with it."""
-    await asyncio.to_thread(desk.tenant.delete_item, item_id)
-    await desk.after_write()
+    await desk.write(desk.tenant.delete_item, item_id)
+    await desk.after_removal()
 
 
 @router.get("/users", tags=["users"], responses=errors())
 async def list_users(desk: Reader, after: After = "", limit: Limit = 100) -> UserPage:
     """Users in the order of their ids."""
-    found = await asyncio.to_thread(desk.tenant.users, after, limit)
+    found = await desk.read(desk.tenant.users, after, limit)
     return UserPage(users=found, next=found[-1].user_id if len(found) == limit else None)
 
 
@@ -103,7 +102,7 @@ async def put_users(desk: Writer, asked: UsersBody) -> Rows:
     """Add or replace many users; a row that cannot be used is refused by itself."""
     rows, good = _sorted_out(asked.users, _user_of_row, lambda user: user.user_id)
     if good:
-        await asyncio.to_thread(desk.tenant.put_users, good)
+        await desk.write(desk.tenant.put_users, good)
         await desk.after_write()
     return Rows(results=rows)
 
@@ -111,14 +110,14 @@ async def put_users(desk: Writer, asked: UsersBody) -> Rows:
 @router.get("/users/{user_id}", response_model=User, responses=errors(404))
 async def read_user(desk: Reader, user_id: PathId) -> Response:
     """A user."""
-    return as_json(await asyncio.to_thread(desk.tenant.user, user_id))
+    return as_json(await desk.read(desk.tenant.user, user_id))
 
 
 @router.put("/users/{user_id}", response_model=User, responses=errors())
 async def put_user(desk: Writer, user_id: PathId, asked: UserBody) -> Response:
     """Add a user, or replace the one with this id."""
     user = asked.user(_same("user_id", user_id, asked.user_id))
-    await asyncio.to_thread(desk.tenant.put_users, [user])
+    await desk.write(desk.tenant.put_users, [user])
     await desk.after_write()
     return as_json(user)
 
@@ -127,10 +126,10 @@ async def put_user(desk: Writer, user_id: PathId, asked: UserBody) -> Response:
 async def change_user(desk: Writer, user_id: PathId, change: Patch) -> Response:
     """Change some attributes of a user (JSON merge patch, RFC 7396): null removes one."""
     async with desk.changing:
-        found = await asyncio.to_thread(desk.tenant.user, user_id)
+        found = await desk.read(desk.tenant.user, user_id)
         changed = UserBody.model_validate(merge(found.model_dump(mode="json"), change))
         user = changed.user(_same("user_id", user_id, changed.user_id))
-        await asyncio.to_thread(desk.tenant.put_users, [user])
+        await desk.write(desk.tenant.put_users, [user])
     await desk.after_write()
     return as_json(user)
 
@@ -149,16 +148,16 @@ class ErasedRows(BaseModel):
 async def erase_user(desk: Admin, user_id: PathId) -> ErasedRows:
     """Erase everything that is held on a user, from the files of the database too. Asking again does no harm."""
     try:
-        erased = await asyncio.to_thread(desk.tenant.erase_user, user_id)
+        erased = await desk.write(desk.tenant.erase_user, user_id)
     finally:
-        await desk.after_write()  # also where the rows are gone and the files could not be cleaned
+        await desk.after_removal()  # also where the rows are gone and the files could not be cleaned
     return ErasedRows(**vars(erased))
 
 
 @router.get("/users/{user_id}/export", responses=errors(404))
 async def export_user(desk: Admin, user_id: PathId) -> dict[str, Any]:
     """Everything that is held on a user."""
-    return await asyncio.to_thread(desk.tenant.export_user, user_id)
+    return await desk.read(desk.tenant.export_user, user_id)
 
 
 def _sorted_out(rows: list[Any], read: Callable[[Any], _T], name: Callable[[_T], str]) -> tuple[list[Row], list[_T]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from fastapi import APIRouter
@@ -43,14 +42,14 @@ async def add_events(desk: Writer, service: TheService, asked: OneOrManyEvents) 
 @router.delete("/events/{event_id}", status_code=204, responses=errors(404))
 async def forget_event(desk: Writer, event_id: PathId) -> None:
     """Forget an event: lists are made as if it had not happened."""
-    await asyncio.to_thread(desk.tenant.delete_event, event_id)
-    await desk.after_write()
+    await desk.write(desk.tenant.delete_event, event_id)
+    await desk.after_removal()
 
 
 @router.post("/feedback", status_code=204, responses=errors(404))
 async def judge_reason(desk: Writer, asked: FeedbackBody) -> None:
     """Say what a user thinks of a reason."""
-    await asyncio.to_thread(desk.tenant.add_feedback, Feedback(**asked.model_dump()))
+    await desk.write(desk.tenant.add_feedback, Feedback(**asked.model_dump()))
 
 
 async def _many(service: Service, desk: Desk, rows: list[Any]) -> Rows:

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from genrec.explain import alike, by_signal
 from genrec.server.access import Reader
 from genrec.server.bodies import ExplainBody, HowMany, PathId, WhyNotBody
-from genrec.server.recommending import at_work
 from genrec.server.routes.common import TheService, as_json, errors
 from genrec.server.streaming import unless_gone
 from genrec.types import Explanation, Parameters, WhyNot
@@ -40,7 +39,7 @@ class AlikeItems(BaseModel):
 @router.get("/items/{item_id}/similar", responses=errors(404, 409))
 async def similar(desk: Reader, item_id: PathId, n: HowMany = 5, language: Language = "en") -> AlikeItems:
     """The items most like one item, and why."""
-    recommender, _ = await desk.at_hand()
+    recommender = await desk.current()
     found = await asyncio.to_thread(recommender.similar, item_id, n)
     return AlikeItems(
         item_id=item_id,
@@ -62,7 +61,8 @@ async def explain(request: Request, desk: Reader, service: TheService, asked: Ex
     """Why an item suits a user, recommended or not, in a sentence that was checked."""
 
     async def work() -> Explanation:
-        async with at_work(service, desk) as (recommender, _, left):
+        async with service.admission.place() as left:
+            recommender = await desk.current()
             return await recommender.aexplain(**dict(asked), deadline_s=left())
 
     found = await unless_gone(request, work())
@@ -73,12 +73,12 @@ async def explain(request: Request, desk: Reader, service: TheService, asked: Ex
 @router.post("/why-not", response_model=WhyNot, responses=errors(404, 409))
 async def why_not(desk: Reader, asked: WhyNotBody) -> Response:
     """What keeps an item out of a user's first n. Asks no model."""
-    recommender, _ = await desk.at_hand()
+    recommender = await desk.current()
     return as_json(await asyncio.to_thread(lambda: recommender.why_not(**dict(asked))))
 
 
 @router.get("/parameters", response_model=Parameters, responses=errors(409))
 async def parameters(desk: Reader) -> Response:
     """What decides on the order of a list, in plain words, and how to get one that uses nothing of the user."""
-    recommender, _ = await desk.at_hand()
+    recommender = await desk.current()
     return as_json(recommender.parameters())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
@@ -115,7 +114,7 @@ class Stand(BaseModel):
 async def list_prompts(desk: Reader) -> Packs:
     """The packs that there are, and which answers."""
     prompts = desk.prompts
-    return await asyncio.to_thread(lambda: Packs(prompts=[Named(**_named(desk, name)) for name in prompts.names()]))
+    return await desk.read(lambda: Packs(prompts=[Named(**_named(desk, name)) for name in prompts.names()]))
 
 
 @router.get("/{name}", responses=errors(404))
@@ -133,13 +132,13 @@ async def read_prompts(desk: Reader, name: PathId, at: At = None) -> Shown:
             moves=desk.prompts.moves(name),
         )
 
-    return await asyncio.to_thread(read)
+    return await desk.read(read)
 
 
 @router.get("/{name}/versions", responses=errors(404))
 async def list_versions(desk: Reader, name: PathId) -> Versions:
     """Every version, with the labels that stand at it."""
-    return Versions(versions=[Version(**one) for one in await asyncio.to_thread(desk.prompts.versions, name)])
+    return Versions(versions=[Version(**one) for one in await desk.read(desk.prompts.versions, name)])
 
 
 @router.post("/{name}/versions", status_code=201, responses=errors(404))
@@ -151,7 +150,7 @@ async def keep_version(desk: Admin, service: TheService, name: PathId, asked: At
         desk.prompts.keep(pack)
         return Kept(version=pack.version, findings=desk.prompts.lint(pack, service.engine))
 
-    return await _in_turn(service, keep)
+    return await _in_turn(service, desk, keep)
 
 
 @router.post("/{name}/render", responses=errors(404))
@@ -189,7 +188,7 @@ async def run_tests(desk: Reader, service: TheService, name: PathId, asked: AtBo
 @router.get("/{name}/labels/{label}", responses=errors(404))
 async def read_label(desk: Reader, response: Response, name: PathId, label: Label) -> Stand:
     """Where a label stands; its ETag is what a move has to name in If-Match."""
-    await asyncio.to_thread(desk.prompts.pack, name)
+    await desk.read(desk.prompts.pack, name)
     return _stand(response, label, await _where(desk, name, label))
 
 
@@ -224,17 +223,17 @@ async def take_back(
 
 
 async def _of_draft(service: Service, desk: Desk, name: str, asked: AtBody, work: Callable[[Pack], _T]) -> _T:
-    return await _in_turn(service, lambda: work(desk.prompts.draft(name, asked.at, asked.files)))
+    return await _in_turn(service, desk, lambda: work(desk.prompts.draft(name, asked.at, asked.files)))
 
 
-async def _in_turn(service: Service, work: Callable[[], _T]) -> _T:
+async def _in_turn(service: Service, desk: Desk, work: Callable[[], _T]) -> _T:
     """One after the other: rendering takes a processor, which recommendations need too."""
     async with service.authoring:
-        return await asyncio.to_thread(work)
+        return await desk.write(work)
 
 
 async def _where(desk: Desk, name: str, label: Label) -> str | None:
-    return (await asyncio.to_thread(desk.prompts.labels, name)).get(label)
+    return (await desk.read(desk.prompts.labels, name)).get(label)
 
 
 async def _expected(desk: Desk, name: str, label: Label, if_match: str | None) -> str | None:
@@ -249,7 +248,7 @@ async def _expected(desk: Desk, name: str, label: Label, if_match: str | None) -
 
 async def _moved(desk: Desk, service: Service, response: Response, label: Label, move: Callable[[], str]) -> Stand:
     try:
-        version = await _in_turn(service, move)
+        version = await _in_turn(service, desk, move)
     except Conflict as error:
         raise PreconditionFailed(str(error)) from error
     await desk.after_write()

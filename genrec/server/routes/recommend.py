@@ -84,7 +84,7 @@ async def recommend_many(request: Request, desk: Reader, service: TheService, as
 @router.get("/recommendations/{recommendation_id}", response_model=Recommendation, responses=errors(404))
 async def read_again(desk: Reader, recommendation_id: PathId) -> Response:
     """A list as it was given."""
-    return as_json((await asyncio.to_thread(desk.tenant.recommendation, recommendation_id)).recommendation)
+    return as_json((await desk.read(desk.tenant.recommendation, recommendation_id)).recommendation)
 
 
 @router.get(
@@ -94,7 +94,7 @@ async def go_on(
     request: Request, desk: Reader, service: TheService, recommendation_id: PathId, n: HowMany | None = None
 ) -> Response:
     """The next best items for the same request: none that this list or those before it showed."""
-    saved = await asyncio.to_thread(desk.tenant.recommendation, recommendation_id)
+    saved = await desk.read(desk.tenant.recommendation, recommendation_id)
     return as_json(await unless_gone(request, recommend(service, desk, following(saved, n))))
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Table, delete, insert
+from sqlalchemy import JSON, Table, Text, cast, delete, func, insert, literal, select
 
 from genrec.errors import Conflict, DataError, NotFound
 from genrec.store.database.records import Stored
-from genrec.store.database.rows import check_id, chunks, decode, encode, moment, now, same
+from genrec.store.database.rows import check_id, decode, encode, moment, now, same
 from genrec.store.database.schema import events, items, recommendations, users
 from genrec.store.database.turn import Turn, View
 from retrieval.types import Event, User
@@ -61,14 +62,13 @@ class _Known:
     """What is there of all that a call names."""
 
     def __init__(self, turn: Turn, given: Sequence[Event], recommendation_id: str | None) -> None:
-        self._items = {row.item_id for row in _found(turn, items, "item_id", {event.item_id for event in given})}
-        self.users = {row.user_id for row in _found(turn, users, "user_id", {event.user_id for event in given})}
-        sent = _found(turn, events, "event_id", {event.event_id or "" for event in given}, "body", "recommendation_id")
-        self._sent = {row.event_id: (row.body, row.recommendation_id) for row in sent}
-        wanted = {recommendation_id} if recommendation_id is not None else set()
-        self._missing = wanted - {
-            row.recommendation_id for row in _found(turn, recommendations, "recommendation_id", wanted)
-        }
+        self.users = set(_found(turn, users, "user_id", {event.user_id for event in given}))
+        self._items = set(_found(turn, items, "item_id", {event.item_id for event in given}))
+        bodies = _found(turn, events, "event_id", {event.event_id or "" for event in given}, "body")
+        sources = _found(turn, events, "event_id", set(bodies), "recommendation_id")
+        self._sent = {event_id: (body, sources.get(event_id)) for event_id, body in bodies.items()}
+        wanted = set() if recommendation_id is None else {recommendation_id}
+        self._missing = wanted - set(_found(turn, recommendations, "recommendation_id", wanted))
 
     def has(self, event: Event, row: Row) -> bool:
         """Whether an event is there, from now on it is.
@@ -92,11 +92,20 @@ class _Known:
         return False
 
 
-def _found(turn: Turn, table: Table, key: str, wanted: set[str], *columns: str) -> list[Any]:
-    """The rows of some ids; those that no row can have are not asked for."""
-    valid = sorted(value for value in wanted if "\0" not in value)
-    query = turn.of(table, key, *columns)
-    return [row for some in chunks(valid) for row in turn.all(query.where(table.c[key].in_(some)))]
+def _found(turn: Turn, table: Table, key: str, wanted: set[str], column: str | None = None) -> dict[str, str]:
+    """What a column (by default the key) holds in the rows of some ids.
+
+    Each id is looked up by itself, in one statement: PostgreSQL has no statistics of ids, which would be copies of
+    them, so for a list of ids it would read the whole table.
+    """
+    valid = json.dumps([value for value in wanted if "\0" not in value])
+    if turn.connection.dialect.name == "sqlite":
+        ids = func.json_each(valid).table_valued("value")
+    else:
+        ids = func.json_array_elements_text(cast(literal(valid, Text), JSON)).table_valued("value")
+    value = turn.of(table, column or key).where(table.c[key] == ids.c.value).scalar_subquery()
+    rows = turn.all(select(ids.c.value, value.label("held"))) if wanted else []
+    return {row.value: row.held for row in rows if row.held is not None}
 
 
 def _row(turn: Turn, event: Event, recommendation_id: str | None) -> Row:

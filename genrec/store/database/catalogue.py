@@ -80,5 +80,5 @@ def changes(view: View, since: Mark) -> Changes:
 
 def _since(view: View, kind: type[_K], seq: int) -> tuple[_K, ...]:
     table = _TABLES[kind]
-    found = view.all(view.of(table, "body").where(table.c.seq > seq).order_by(table.c.seq))
+    found = view.each(view.of(table, "body").where(table.c.seq > seq).order_by(table.c.seq))
     return tuple(decode(kind, row.body) for row in found)

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 class Database:
     """SQLite or PostgreSQL, for any number of threads; PostgreSQL also for several processes and machines.
 
-    Every method may raise StoreError: then nothing of it was written, and it can be called again.
+    Every method may raise StoreError, and can then be called again.
     """
 
     def __init__(self, link: Link) -> None:

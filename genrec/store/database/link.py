@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, exc, make_url, text
 
 from genrec.errors import DataError, StoreError
+from genrec.store.database.failures import named_errors
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -25,27 +26,6 @@ _DRIVERS = {
 _EXAMPLES = "give sqlite:///FILE or postgresql://USER@HOST/NAME"
 _CONNECTIONS = 8
 """Of readers, and in PostgreSQL as many of writers."""
-
-_SQLITE_CURES = {
-    sqlite3.SQLITE_FULL: "make room on the disk",
-    sqlite3.SQLITE_READONLY: "let this process write the file and its folder",
-    sqlite3.SQLITE_CANTOPEN: "let this process write the file and its folder",
-    sqlite3.SQLITE_IOERR: "see whether the disk is full or broken",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged, restore a backup",
-    sqlite3.SQLITE_NOTADB: "the file is damaged or no database, restore a backup",
-}
-_POSTGRES_CURES = {
-    "25": "give the URL of a server that can be written",
-    "28": "correct the user or password",
-    "3D": "make the database",
-    "42": "let the user make and use tables",
-    "53": "make room on its disk, or allow more connections",
-    "XX": "its files are damaged, restore a backup",
-}
-_NO_RIGHT = "42501"
-_NO_TEXT = "Could not decode to UTF-8"
-"""How a message of sqlite3 begins that goes on with what the row holds."""
-_WAIT = "the same can be sent again when that is over"
 
 
 class Link:
@@ -70,14 +50,13 @@ class Link:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One view of the data, whatever others write meanwhile. Raises StoreError."""
-        options = {} if self._sqlite else {"isolation_level": "REPEATABLE READ"}
-        with self._named_errors(), self._readers.execution_options(**options).begin() as connection:
+        with named_errors(self.name), self._readers.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction: on the disk when this is left, or on any error not there at all. Raises StoreError."""
-        with self._named_errors(), self._writers.begin() as connection:
+        with named_errors(self.name), self._writers.begin() as connection:
             yield connection
 
     def keep_log(self) -> None:
@@ -104,12 +83,12 @@ class Link:
             if self._bare("PRAGMA wal_checkpoint(TRUNCATE)") != 0:
                 raise self._still_read()
             return
-        with self._named_errors(), self._writers.execution_options(isolation_level="AUTOCOMMIT").connect() as bare:
-            self._wait_for_readers(bare)
+        with named_errors(self.name), self._writers.execution_options(isolation_level="AUTOCOMMIT").connect() as bare:
+            bare.detach()  # closed at the end, with its settings
             bare.execute(text("SET statement_timeout = 0"))
+            self._wait_for_readers(bare)
             for table in tables:
                 bare.execute(text(f"VACUUM (FULL) {table.name}"))
-            bare.execute(text("RESET statement_timeout"))
 
     def close(self) -> None:
         """Close all connections."""
@@ -117,7 +96,10 @@ class Link:
         self._writers.dispose()
 
     def _wait_for_readers(self, bare: Connection) -> None:
-        """PostgreSQL keeps a deleted row for every view that is older, and copies it when a table is written anew."""
+        """PostgreSQL keeps a deleted row for every view that is older, and copies it when a table is written anew.
+
+        Only views of the same user of PostgreSQL are seen here, unless that one may read all statistics.
+        """
         older = text(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
             "AND age(backend_xmin) >= age(CAST(:now AS xid))"
@@ -134,7 +116,7 @@ class Link:
 
     def _bare(self, statement: str) -> Any:
         """The first value that SQLite answers, outside of any transaction."""
-        with self._named_errors():
+        with named_errors(self.name):
             raw = self._writers.raw_connection()
             try:
                 cursor = raw.cursor()
@@ -166,48 +148,13 @@ class Link:
         if self._sqlite:
             return {"timeout": self._wait_s}
         wait_ms = int(self._wait_s * 1000)
-        # A long read gets on; a write that takes so long holds up others.
-        bound = f" -c statement_timeout={2 * wait_ms}" if writes else ""
+        # A long read gets on, and sees one moment; a write that takes so long holds up others.
+        own = f"statement_timeout={2 * wait_ms}" if writes else r"default_transaction_isolation=repeatable\ read"
         return {
             "connect_timeout": max(2, int(self._wait_s)),
             "tcp_user_timeout": wait_ms,
-            "options": f"-c synchronous_commit=on -c lock_timeout={wait_ms}{bound}",
+            "options": f"-c synchronous_commit=on -c lock_timeout={wait_ms} -c {own}",
         }
-
-    @contextmanager
-    def _named_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:  # outside of any statement of SQLAlchemy
-            raise self._error(error) from error
-        except exc.TimeoutError as error:
-            raise StoreError(f"{self.name}: too many wait for it already: {_WAIT}") from error
-        except (exc.DataError, UnicodeEncodeError) as error:
-            raise DataError(f"{self.name} holds no such text: {_line(error)}: send valid text") from error
-        except exc.DBAPIError as error:
-            if isinstance(error, (exc.IntegrityError, exc.ProgrammingError)) and _state(error.orig) != _NO_RIGHT:
-                raise  # a wrong statement is our fault, and no second try cures it
-            raise self._error(error.orig or error) from error
-
-    def _error(self, error: BaseException) -> StoreError:
-        if str(error).startswith(_NO_TEXT):
-            return StoreError(f"{self.name}: a row is no text: {_SQLITE_CURES[sqlite3.SQLITE_CORRUPT]}")
-        return StoreError(f"{self.name}: {_line(error)}: {_cure(error)}")
-
-
-def _line(error: BaseException) -> str:
-    """The cause; what PostgreSQL adds on further lines may quote what people did."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
-
-
-def _state(error: BaseException | None) -> str:
-    return getattr(error, "sqlstate", None) or ""
-
-
-def _cure(error: BaseException) -> str:
-    if isinstance(error, sqlite3.Error):
-        return _SQLITE_CURES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, _WAIT)
-    return _POSTGRES_CURES.get(_state(error)[:2], _WAIT)
 
 
 def _checked(url: str) -> URL:

@@ -71,14 +71,14 @@ def _events_on(user_id: str, *, people: bool) -> ColumnElement[bool]:
 
 def _mentioning(turn: Turn, person: str) -> Iterator[str]:
     """Recommendations of anybody that show or cite a person: by id, by title, or by an event that they are part of."""
-    title = [
+    titles = [
         decode_mapping(row.body)["title"] for row in turn.all(turn.of(items, "body").where(items.c.item_id == person))
     ]
     shared = turn.of(events, "event_id").where(_events_on(person, people=True))
     ids = {person, *(row.event_id for row in turn.all(shared))}
-    for row in turn.all(turn.of(recommendations, "recommendation_id", "body", "request")):
+    for row in turn.each(turn.of(recommendations, "recommendation_id", "body", "request")):
         texts = [*_texts(decode_mapping(row.body)), *_texts(decode_mapping(row.request))]
-        if not ids.isdisjoint(texts) or any(name in text for name in title for text in texts):
+        if not ids.isdisjoint(texts) or any(title in text for title in titles for text in texts):
             yield row.recommendation_id
 
 

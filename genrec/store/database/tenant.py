@@ -27,8 +27,9 @@ from retrieval.types import Event, Item, User
 class Tenant:
     """A tenant's data, from any thread. What a method has returned from is on the disk.
 
-    Every method may raise StoreError: then nothing of it was written, and it can be called again. `people`: an item
-    and a user with the same id are one person.
+    Every method may raise StoreError, and can then be called again. Nothing of it was written, unless the connection
+    to PostgreSQL broke at the very end: so an event that may be sent again needs an `event_id`. `people`: an item and
+    a user with the same id are one person.
     """
 
     def __init__(self, link: Link, name: str, pack: str, *, people: bool) -> None:

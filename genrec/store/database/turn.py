@@ -13,6 +13,9 @@ from genrec.store.database.link import Link
 from genrec.store.database.records import Mark
 from genrec.store.database.schema import tenants
 
+_PORTION = 500
+"""Rows that are in memory at once where there may be many."""
+
 
 @dataclass
 class View:
@@ -28,6 +31,10 @@ class View:
     def all(self, query: Select[Any]) -> list[Row[Any]]:
         """Every row that a query finds."""
         return list(self.connection.execute(query))
+
+    def each(self, query: Select[Any]) -> Iterator[Row[Any]]:
+        """The same in portions: for rows of any number and size."""
+        yield from self.connection.execute(query, execution_options={"yield_per": _PORTION})
 
     def first(self, query: Select[Any]) -> Row[Any] | None:
         """The first row that a query finds."""
@@ -67,7 +74,7 @@ def turn(link: Link, tenant: str) -> Iterator[Turn]:
         row = connection.execute(
             select(tenants.c.seq, tenants.c.epoch).where(own).with_for_update(key_share=True)
         ).one()
-        turn = Turn(connection, tenant, row.seq, row.epoch)
-        yield turn
-        if (turn.seq, turn.epoch) != tuple(row):
-            connection.execute(update(tenants).where(own).values(seq=turn.seq, epoch=turn.epoch))
+        mine = Turn(connection, tenant, row.seq, row.epoch)
+        yield mine
+        if (mine.seq, mine.epoch) != tuple(row):
+            connection.execute(update(tenants).where(own).values(seq=mine.seq, epoch=mine.epoch))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,42 +59,56 @@ def fill(tenant: Tenant) -> None:
 Open = Callable[..., House]
 
 
+def build(
+    path: Path,
+    engine: ScriptedEngine | None = None,
+    *,
+    settings: Settings | None = None,
+    empty: bool = False,
+    **config: Any,
+) -> House:
+    """A service on a new database; its client is not open yet."""
+    database = Database.open(f"sqlite:///{path}", timeout_s=1)
+    tenant = database.create_tenant("default")
+    if not empty:
+        fill(tenant)
+    secret = database.add_key("default", "all", ALL)
+    service = Service(
+        database,
+        engine or ScriptedEngine(),
+        FakeEncoder(),
+        config=Config.model_validate({"model_weight": 1.0, **config}),
+        settings=settings,
+    )
+    client = TestClient(create_app(service, "test"), headers=bearer(secret), raise_server_exceptions=False)
+    return House(service, database, tenant, client, secret, path)
+
+
 @pytest.fixture
 def open_house(tmp_path: Path, own_cache: Path) -> Iterator[Open]:
     """Makes services: `open_house(ScriptedEngine(...), settings=Settings(queue=0), deadline_s=1)`."""
-    opened: list[TestClient] = []
+    with ExitStack() as opened:
+        count = iter(range(100))
 
-    def make(
-        engine: ScriptedEngine | None = None,
-        *,
-        settings: Settings | None = None,
-        empty: bool = False,
-        timeout_s: float = 1.0,
-        **config: Any,
-    ) -> House:
-        path = tmp_path / f"{len(opened)}.sqlite"
-        database = Database.open(f"sqlite:///{path}", timeout_s=timeout_s)
-        tenant = database.create_tenant("default")
-        if not empty:
-            fill(tenant)
-        secret = database.add_key("default", "all", ALL)
-        service = Service(
-            database,
-            engine or ScriptedEngine(),
-            FakeEncoder(),
-            config=Config.model_validate({"model_weight": 1.0, **config}),
-            settings=settings,
-        )
-        client = TestClient(create_app(service, "test"), headers=bearer(secret), raise_server_exceptions=False)
-        client.__enter__()
-        opened.append(client)
-        return House(service, database, tenant, client, secret, path)
+        def make(engine: ScriptedEngine | None = None, **more: Any) -> House:
+            house = build(tmp_path / f"{next(count)}.sqlite", engine, **more)
+            opened.enter_context(house.client)
+            return house
 
-    yield make
-    for client in opened:
-        client.__exit__()
+        yield make
 
 
 @pytest.fixture
 def house(open_house: Open) -> House:
     return open_house()
+
+
+@pytest.fixture(scope="module")
+def standing_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One service for many tests that change nothing."""
+    folder = tmp_path_factory.mktemp("standing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENREC_CACHE", str(folder / "cache"))
+        house = build(folder / "genrec.sqlite")
+        with house.client:
+            yield house

@@ -54,6 +54,7 @@ class _Machine(RuleBasedStateMachine):
     def add_event(self, tenant: str, key: str, user: str, item: str) -> None:
         model, sent = self.models[tenant], event(item, user, event_id=key)
         [outcome] = self.tenants[tenant].add_events([sent])
+        expected: Stored | type[DataError]
         if key in model.events:
             expected = Stored(sent, repeated=True) if model.events[key] == sent else Conflict
         else:

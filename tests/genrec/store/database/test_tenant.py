@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from genrec import Conflict, DataError, Item, NotFound, User
-from genrec.store.database import Database, Feedback, Mark, Stored, Tenant
+from genrec import Conflict, DataError, Event, Item, NotFound, User
+from genrec.store.database import Database, Feedback, Mark, Stored, Tenant, catalogue
+from genrec.store.database.turn import view
 from tests.genrec.store.database.conftest import ITEMS, answer, event
 
 _NEW = Mark(0, 0)
@@ -148,7 +149,7 @@ def test_an_event_counts_once_however_often_it_is_sent(tenant: Tenant) -> None:
 )
 def test_an_id_that_stands_for_another_event_is_a_conflict(tenant: Tenant, other: dict[str, object]) -> None:
     tenant.add_events([event(event_id="1")])
-    [outcome] = tenant.add_events([event(**{"event_id": "1", **other})])
+    [outcome] = tenant.add_events([Event.model_validate({**event(event_id="1").model_dump(), **other})])
     assert isinstance(outcome, Conflict)
     assert "'1' is there and says something else" in str(outcome)
     assert tenant.history("ann", 9) == [event(event_id="1")]
@@ -195,7 +196,7 @@ def test_events_may_name_the_recommendation_that_led_to_them(tenant: Tenant) -> 
 
 
 def test_two_threads_that_send_the_same_event_store_it_once(tenant: Tenant) -> None:
-    both = Barrier(2)
+    both = Barrier(2, timeout=10)
 
     def send(number: int) -> list[bool]:
         repeated = []
@@ -353,4 +354,35 @@ def test_what_one_process_writes_another_reads(database: Database, url: str, ten
     mark = other.tenant("acme").snapshot().mark
     tenant.add_events([event(event_id="1")])
     assert other.tenant("acme").changes(mark).events == (event(event_id="1"),)
+    other.close()
+
+
+def test_a_view_is_of_one_moment(database: Database, tenant: Tenant) -> None:
+    """A snapshot is several queries: what is written between them is in none of them."""
+    with view(database._link, "acme") as before:
+        mark = before.mark()
+        tenant.add_events([event(event_id="1")])
+        assert catalogue.snapshot(before).events == ()
+        assert before.mark() == mark
+    assert len(tenant.snapshot().events) == 1
+
+
+def test_whoever_follows_the_changes_misses_none(database: Database, url: str, tenant: Tenant) -> None:
+    """Two processes write at once; numbers that were taken in another order than committed would be passed over."""
+    other = Database.open(url)
+    writers = [tenant, other.tenant("acme")] * 2
+    mark, seen = tenant.snapshot().mark, []
+
+    def write(number: int) -> None:
+        for name in range(25):
+            writers[number].add_events([event(event_id=f"{number}-{name}", user_id=str(number))])
+
+    with ThreadPoolExecutor(4) as threads:
+        running = [threads.submit(write, number) for number in range(4)]
+        while not all(done.done() for done in running):
+            changes = tenant.changes(mark)
+            seen += [str(done.event_id) for done in changes.events]
+            mark = changes.mark
+    seen += [str(done.event_id) for done in tenant.changes(mark).events]
+    assert sorted(seen) == sorted(f"{number}-{name}" for number in range(4) for name in range(25))
     other.close()
