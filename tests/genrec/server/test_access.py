@@ -91,8 +91,8 @@ def _all(given: Any) -> Any:
             yield route
 
 
-def test_every_route_needs_one_scope(house: House) -> None:
-    app = create_app(house.service, "test")
+def test_every_route_needs_one_scope(standing_house: House) -> None:
+    app = create_app(standing_house.service, "test")
     found = {
         name: [dep.call.scope for dep in route.dependant.dependencies if isinstance(dep.call, Needs)]
         for name, route in routes(app).items()
@@ -121,21 +121,21 @@ def test_a_key_does_what_its_scope_allows_and_nothing_else(house: House, scope: 
 
 
 @pytest.mark.parametrize("headers", [{"Authorization": ""}, {"Authorization": "Bearer genrec_0_nothing"}])
-def test_without_a_key_nothing_is_done(house: House, headers: dict[str, str], ids: dict[str, str]) -> None:
+def test_without_a_key_nothing_is_done(standing_house: House, headers: dict[str, str], ids: dict[str, str]) -> None:
     for route in SCOPES:
-        answer = _call(house, route, headers, ids)
+        answer = _call(standing_house, route, headers, ids)
         assert answer.status_code == 401, route
         assert answer.headers["www-authenticate"] == "Bearer"
-    assert house.client.get("/v1/anything", headers=headers).status_code == 401
+    assert standing_house.client.get("/v1/anything", headers=headers).status_code == 401
 
 
-def test_a_key_may_come_in_its_own_header(house: House) -> None:
-    headers = {"Authorization": "", "X-Api-Key": house.secret}
-    assert house.client.get("/v1/items", headers=headers).status_code == 200
-    odd = {"Authorization": "Basic " + house.secret}
-    assert house.client.get("/v1/items", headers=odd).status_code == 401
-    assert house.client.get("/v1/items", headers=bearer("x" * 300)).status_code == 401
-    assert house.client.get("/v1/items", headers={"Authorization": b"Bearer \xff\xe9"}).status_code == 401
+def test_a_key_may_come_in_its_own_header(standing_house: House) -> None:
+    headers = {"Authorization": "", "X-Api-Key": standing_house.secret}
+    assert standing_house.client.get("/v1/items", headers=headers).status_code == 200
+    odd = {"Authorization": "Basic " + standing_house.secret}
+    assert standing_house.client.get("/v1/items", headers=odd).status_code == 401
+    assert standing_house.client.get("/v1/items", headers=bearer("x" * 300)).status_code == 401
+    assert standing_house.client.get("/v1/items", headers={"Authorization": b"Bearer \xff\xe9"}).status_code == 401
 
 
 def test_a_revoked_key_is_refused_at_once(house: House) -> None:

@@ -15,7 +15,7 @@ from genrec.server.desk import Desk, Parts
 from genrec.server.lines import Lines
 from genrec.store.database import Database, Tenant
 from genrec.testing import FakeEncoder, ScriptedEngine
-from tests.genrec.server.conftest import fill
+from tests.genrec.server.conftest import House, fill
 
 
 @pytest.fixture
@@ -142,3 +142,11 @@ def test_the_vector_of_a_person_goes_with_the_person(tmp_path: Path, own_cache: 
 
     asyncio.run(work())
     database.close()
+
+
+def test_memory_forgets_before_an_erasure_is_acknowledged(house: House) -> None:
+    house.list()
+    house.client.delete("/v1/users/ann")
+    recommender = house.service._desks["default"]._recommender
+    assert recommender is not None
+    assert "ann" not in recommender.store.user_ids
