@@ -6,13 +6,12 @@ import asyncio
 import math
 
 from genrec.parts import build_retriever
-from genrec.prompting import load_pack
+from genrec.prompting import Pack
 from genrec.recommender import Recommender
 from genrec.server.admission import TimeLeft
 from genrec.server.bodies import Document, RerankBody, Reranked, Reranking
 from genrec.server.desk import Parts
 from genrec.store import Store
-from genrec.store.database import Tenant
 from genrec.types import Recommendation
 from retrieval import Item
 from retrieval.cache import NoCache
@@ -21,10 +20,10 @@ _NOBODY = "nobody"
 _LONGEST_TITLE = 120
 
 
-async def rerank(parts: Parts, tenant: Tenant, asked: RerankBody, left: TimeLeft) -> Reranking:
-    """Documents by a query, best first. Raises PromptError where the tenant's prompts cannot be used."""
+async def rerank(parts: Parts, pack: Pack, salt: str, asked: RerankBody, left: TimeLeft) -> Reranking:
+    """Documents by a query, best first; calls with different `salt` share nothing in the engine's cache."""
     texts = [document if isinstance(document, str) else document.text for document in asked.documents]
-    recommender = await asyncio.to_thread(_recommender, parts, tenant, texts)
+    recommender = await asyncio.to_thread(_recommender, parts, pack, salt, texts)
     top = min(asked.top_n or len(texts), len(texts))
     answer = await recommender.arecommend(
         _NOBODY, len(texts), instruction=asked.query, profiling=False, deadline_s=left()
@@ -39,16 +38,14 @@ async def rerank(parts: Parts, tenant: Tenant, asked: RerankBody, left: TimeLeft
     )
 
 
-def _recommender(parts: Parts, tenant: Tenant, texts: list[str]) -> Recommender:
+def _recommender(parts: Parts, pack: Pack, salt: str, texts: list[str]) -> Recommender:
     """One catalogue of these documents, whose vectors nobody keeps."""
     items = [_item(place, text) for place, text in enumerate(texts)]
     store = Store(items)
     retriever = build_retriever(store, parts.encoder, lambda _: None, parts.weights, cache=NoCache())
-    settings = {"explain": False, "candidates": len(texts), "cache_salt": tenant.name}
+    settings = {"explain": False, "candidates": len(texts), "cache_salt": salt}
     config = parts.config.model_copy(update=settings)
-    return Recommender(
-        store, retriever, load_pack(tenant.pack), parts.engine, config, model_weights=parts.model_weights
-    )
+    return Recommender(store, retriever, pack, parts.engine, config, model_weights=parts.model_weights)
 
 
 def _results(answer: Recommendation, texts: list[str], top: int, *, with_text: bool) -> list[Reranked]:
