@@ -29,7 +29,6 @@ from genrec.store.database import Database, Tenant
 
 _WAIT_S = 2.0
 """For the database: a recommendation that it holds up is given from memory, and soon."""
-_PORTION = 10_000
 _FIRST_KEY = "first"
 _AFTER_DEADLINE_S = 5
 
@@ -157,13 +156,7 @@ def _furnish(database: Database, place: Place, status: Status) -> None:
 def _fill(tenant: Tenant, folder: Path, status: Status) -> None:
     store = read_folder(folder)
     status(f"reading {folder} into tenant {tenant.name}")
-    tenant.put_users([store.user(user_id) for user_id in store.user_ids])
-    tenant.put_items(store.items)
-    events = store.events
-    for start in range(0, len(events), _PORTION):
-        for outcome in tenant.add_events(events[start : start + _PORTION]):
-            if isinstance(outcome, DataError):
-                raise outcome
+    tenant.fill(store.items, [store.user(user_id) for user_id in store.user_ids], store.events)
 
 
 def _first_key(database: Database, log: TextIO) -> None:

@@ -65,6 +65,15 @@ class Tenant:
         with turn(self._link, self.name) as now:
             catalogue.put(now, User, users)
 
+    def fill(self, items: Sequence[Item], users: Sequence[User], events: Sequence[Event]) -> None:
+        """Begin with all of this, or on any error with nothing. Raises DataError for the first that cannot be kept."""
+        with turn(self._link, self.name) as now:
+            catalogue.put(now, Item, items)
+            catalogue.put(now, User, users)
+            for outcome in behaviour.add(now, events, None):
+                if isinstance(outcome, DataError):
+                    raise outcome
+
     def item(self, item_id: str) -> Item:
         """Raises NotFound."""
         with view(self._link, self.name) as now:

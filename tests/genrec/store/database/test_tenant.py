@@ -62,6 +62,17 @@ def test_anything_is_read_back_as_it_was_or_refused(
         assert tenant.item(text) == item
 
 
+def test_a_tenant_begins_with_all_of_its_data_or_with_nothing(database: Database) -> None:
+    made = database.create_tenant("new")
+    with pytest.raises(DataError, match="names item 'sofa'"):
+        made.fill(ITEMS, [User(user_id="ann")], [event(), event(item_id="sofa")])
+    empty = made.snapshot()
+    assert (empty.items, empty.users, empty.events) == ((), (), ())
+    made.fill(ITEMS, [User(user_id="ann")], [event()] * 2)
+    whole = made.snapshot()
+    assert (len(whole.items), len(whole.users), len(whole.events)) == (3, 1, 2)
+
+
 def test_pages_go_through_all_ids_once(tenant: Tenant) -> None:
     ids = ["a", "B", "ß", "Z", "椅", "a b", "😀", "10", "9"]
     tenant.put_items([Item(item_id=item_id, title="x") for item_id in ids])
