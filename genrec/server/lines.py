@@ -9,6 +9,8 @@ from functools import partial
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
+from prometheus_client import Counter
+
 from genrec.errors import StoreError
 
 _P = ParamSpec("_P")
@@ -24,7 +26,8 @@ class Line:
     So when it is away a request costs no time and no thread, and everybody learns it soon.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, failures: Counter) -> None:
+        self._failures = failures
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=f"genrec-{name}")
         self._in_line = 0
         self._rests_until = 0.0
@@ -43,6 +46,7 @@ class Line:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, partial(call, *args, **kwargs))
         except StoreError:
+            self._failures.inc()
             self._rests_until = monotonic() + _REST_S
             raise
         finally:
@@ -52,5 +56,5 @@ class Line:
 class Lines:
     """What is read does not wait behind what is written."""
 
-    def __init__(self) -> None:
-        self.reading, self.writing = Line("reading"), Line("writing")
+    def __init__(self, failures: Counter) -> None:
+        self.reading, self.writing = Line("reading", failures), Line("writing", failures)

@@ -11,6 +11,7 @@ from genrec.recommender import Recommender
 from genrec.server.admission import TimeLeft
 from genrec.server.bodies import Document, RerankBody, Reranked, Reranking
 from genrec.server.desk import Parts
+from genrec.server.metrics import Metrics
 from genrec.store import Store
 from genrec.store.database import Tenant
 from genrec.types import Recommendation
@@ -21,7 +22,7 @@ _NOBODY = "nobody"
 _LONGEST_TITLE = 120
 
 
-async def rerank(parts: Parts, tenant: Tenant, asked: RerankBody, left: TimeLeft) -> Reranking:
+async def rerank(parts: Parts, tenant: Tenant, asked: RerankBody, left: TimeLeft, metrics: Metrics) -> Reranking:
     """Documents by a query, best first. Raises PromptError where the tenant's prompts cannot be used."""
     texts = [document if isinstance(document, str) else document.text for document in asked.documents]
     recommender = await asyncio.to_thread(_recommender, parts, tenant, texts)
@@ -29,6 +30,7 @@ async def rerank(parts: Parts, tenant: Tenant, asked: RerankBody, left: TimeLeft
     answer = await recommender.arecommend(
         _NOBODY, len(texts), instruction=asked.query, profiling=False, deadline_s=left()
     )
+    metrics.count(answer)
     return Reranking(
         id=answer.id,
         model=answer.model,

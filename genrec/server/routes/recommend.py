@@ -104,7 +104,7 @@ async def put_in_order(request: Request, desk: Reader, service: TheService, aske
 
     async def work() -> Reranking:
         async with service.admission.place() as left:
-            return await rerank(service.parts, desk.tenant, asked, left)
+            return await rerank(service.parts, desk.tenant, asked, left, service.metrics)
 
     return await unless_gone(request, work())
 
