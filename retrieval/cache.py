@@ -67,10 +67,10 @@ class VectorCache:
         """Forget the vectors of all other texts, and leave no byte of them in the file."""
         wanted = {_key(encoder.name, text) for text in texts}
         with closing(self._open()) as database:
+            database.execute("PRAGMA secure_delete=ON")
             held = [key for (key,) in database.execute("SELECT key FROM vectors")]
             with database:
                 database.executemany("DELETE FROM vectors WHERE key = ?", ((key,) for key in held if key not in wanted))
-            database.execute("VACUUM")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _open(self) -> sqlite3.Connection:

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 from genrec.server.trace import trace_id
 
 _log = logging.getLogger("genrec.server")
-_QUIET = ("uvicorn.access", "bm25s", "httpx", "alembic")
+_SPEAKING = ("genrec", "uvicorn")
+"""Loggers whose messages hold nothing of anybody. Of others only their name and the place are said."""
 
 
 class JsonLines(logging.Formatter):
@@ -21,7 +22,7 @@ class JsonLines(logging.Formatter):
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            **_said(record),
             **getattr(record, "fields", {}),
         }
         if record.exc_info and record.exc_info[1]:
@@ -33,12 +34,11 @@ def begin_logging(stream: TextIO) -> None:
     """Send the log of the service, and what libraries warn of, to a stream."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name == _log.name)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
     _log.setLevel(logging.INFO)
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def log_request(method: str, route: str, status: int, ms: float, tenant: str | None) -> None:
@@ -55,6 +55,12 @@ def log_failure(error: BaseException) -> None:
 def log_warning(message: str, error: BaseException) -> None:
     """Something that was got over."""
     _log.warning(message, extra={"fields": {"trace_id": trace_id(), "error": type(error).__name__}})
+
+
+def _said(record: logging.LogRecord) -> dict[str, str]:
+    if record.name.partition(".")[0] in _SPEAKING:
+        return {"message": record.getMessage()}
+    return {"message": "a library warns", "logger": record.name, "from": f"{record.pathname}:{record.lineno}"}
 
 
 def described(error: BaseException) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from genrec.server.trace import begin_trace, trace_id
 API = "/v1/"
 GONE = 499
 """Whoever asked has left before the answer; as nginx counts it."""
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -66,10 +67,11 @@ class Observed:
         route = getattr(scope.get("route"), "path", "none")
         key = scope.get("state", {}).get("key")
         tenant = key.tenant if key else None
-        self._metrics.requests.labels(scope["method"], route, status).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # anybody may invent one
+        self._metrics.requests.labels(method, route, status).inc()
         self._metrics.seconds.labels(route).observe(seconds)
-        log_request(scope["method"], route, status, seconds * 1000, tenant)
-        _note_in_span(scope["method"], route, status, tenant)
+        log_request(method, route, status, seconds * 1000, tenant)
+        _note_in_span(method, route, status, tenant)
 
 
 class Guarded:

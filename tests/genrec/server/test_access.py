@@ -91,8 +91,8 @@ def _all(given: Any) -> Any:
             yield route
 
 
-def test_every_route_needs_one_scope(house: House) -> None:
-    app = create_app(house.service, "test")
+def test_every_route_needs_one_scope(standing_house: House) -> None:
+    app = create_app(standing_house.service, "test")
     found = {
         name: [dep.call.scope for dep in route.dependant.dependencies if isinstance(dep.call, Needs)]
         for name, route in routes(app).items()
@@ -121,21 +121,21 @@ def test_a_key_does_what_its_scope_allows_and_nothing_else(house: House, scope: 
 
 
 @pytest.mark.parametrize("headers", [{"Authorization": ""}, {"Authorization": "Bearer genrec_0_nothing"}])
-def test_without_a_key_nothing_is_done(house: House, headers: dict[str, str], ids: dict[str, str]) -> None:
+def test_without_a_key_nothing_is_done(standing_house: House, headers: dict[str, str], ids: dict[str, str]) -> None:
     for route in SCOPES:
-        answer = _call(house, route, headers, ids)
+        answer = _call(standing_house, route, headers, ids)
         assert answer.status_code == 401, route
         assert answer.headers["www-authenticate"] == "Bearer"
-    assert house.client.get("/v1/anything", headers=headers).status_code == 401
+    assert standing_house.client.get("/v1/anything", headers=headers).status_code == 401
 
 
-def test_a_key_may_come_in_its_own_header(house: House) -> None:
-    headers = {"Authorization": "", "X-Api-Key": house.secret}
-    assert house.client.get("/v1/items", headers=headers).status_code == 200
-    odd = {"Authorization": "Basic " + house.secret}
-    assert house.client.get("/v1/items", headers=odd).status_code == 401
-    assert house.client.get("/v1/items", headers=bearer("x" * 300)).status_code == 401
-    assert house.client.get("/v1/items", headers={"Authorization": b"Bearer \xff\xe9"}).status_code == 401
+def test_a_key_may_come_in_its_own_header(standing_house: House) -> None:
+    headers = {"Authorization": "", "X-Api-Key": standing_house.secret}
+    assert standing_house.client.get("/v1/items", headers=headers).status_code == 200
+    odd = {"Authorization": "Basic " + standing_house.secret}
+    assert standing_house.client.get("/v1/items", headers=odd).status_code == 401
+    assert standing_house.client.get("/v1/items", headers=bearer("x" * 300)).status_code == 401
+    assert standing_house.client.get("/v1/items", headers={"Authorization": b"Bearer \xff\xe9"}).status_code == 401
 
 
 def test_a_revoked_key_is_refused_at_once(house: House) -> None:
@@ -167,6 +167,10 @@ def test_no_route_gives_or_changes_what_is_another_tenants(house: House) -> None
         assert "Owntown" not in answer.text, route
         if "_id}" in route and not route.startswith("PUT") and route != "DELETE /v1/users/{user_id}":
             assert answer.status_code == 404, route
+        if route in {"POST /v1/recommend", "POST /v1/feedback", "POST /v1/explain", "POST /v1/why-not"}:
+            assert answer.status_code == 404, route
+    theirs = {"user_id": "ann", "item_id": "mocha", "type": "view", "recommendation_id": own["recommendation_id"]}
+    assert client.post("/v1/events", json=theirs, headers=headers).status_code == 404
     assert client.get("/v1/items/own-item").json()["title"] == "Own title"
     assert client.get("/v1/users/own-user/export").json() == before
 

@@ -75,12 +75,12 @@ def test_a_patch_that_leaves_no_item_changes_nothing(house: House) -> None:
 
 
 @pytest.mark.parametrize("item_id", ["a/b", "a/similar", "?", "%2F", "东西", "a b", "..x", "batch", "#"])
-def test_any_id_can_be_named(house: House, item_id: str) -> None:
+def test_any_id_can_be_named(standing_house: House, item_id: str) -> None:
     path = f"/v1/items/{quote(item_id, safe='')}"
-    assert house.client.put(path, json={"title": "Odd"}).json()["item_id"] == item_id
-    assert house.client.get(path).json()["item_id"] == item_id
-    assert house.client.get(f"{path}/similar").json()["item_id"] == item_id
-    assert house.client.delete(path).status_code == 204
+    assert standing_house.client.put(path, json={"title": "Odd"}).json()["item_id"] == item_id
+    assert standing_house.client.get(path).json()["item_id"] == item_id
+    assert standing_house.client.get(f"{path}/similar").json()["item_id"] == item_id
+    assert standing_house.client.delete(path).status_code == 204
 
 
 def test_items_come_page_by_page(house: House) -> None:

@@ -17,7 +17,7 @@ from genrec.server.metrics import Metrics
 from genrec.server.settings import Settings
 from genrec.store.database import Database, Tenant
 from genrec.testing import FakeEncoder, ScriptedEngine
-from tests.genrec.server.conftest import fill
+from tests.genrec.server.conftest import House, fill
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def tenant(tmp_path: Path, own_cache: Path) -> Tenant:
 
 
 def _desk(tenant: Tenant) -> Desk:
-    lines = Lines(Metrics(Settings(), 60).database_errors)
+    lines = Lines(1, Metrics(Settings(), 60).database_errors)
     return Desk(tenant, Parts(ScriptedEngine(), FakeEncoder(), Config(model_weight=1.0), lines))
 
 
@@ -145,3 +145,11 @@ def test_the_vector_of_a_person_goes_with_the_person(tmp_path: Path, own_cache: 
 
     asyncio.run(work())
     database.close()
+
+
+def test_memory_forgets_before_an_erasure_is_acknowledged(house: House) -> None:
+    house.list()
+    house.client.delete("/v1/users/ann")
+    recommender = house.service._desks["default"]._recommender
+    assert recommender is not None
+    assert "ann" not in recommender.store.user_ids

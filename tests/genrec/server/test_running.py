@@ -233,3 +233,8 @@ def test_a_refusal_to_start_is_one_line(tmp_path: Path) -> None:
     refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "genrec key add" in refused.stderr
+
+
+def test_other_commands_do_not_wait_for_the_imports_of_the_service() -> None:
+    code = "import sys, genrec.cli; print({'fastapi', 'uvicorn', 'sqlalchemy', 'prometheus_client'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
