@@ -1,6 +1,7 @@
 """Spans of OpenTelemetry: what a request spent its time on, for whoever collects them, and nothing where nobody does.
 
-No attribute names a user, an item or a text. `genrec.server.exporting` is where spans are sent away.
+No attribute names a user, an item or a text. Spans go to the application's own provider of OpenTelemetry where it has
+one; `genrec.server.exporting` sends those of a service away.
 """
 
 from __future__ import annotations
@@ -9,11 +10,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import trace
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _tracer = trace.get_tracer("genrec")
 _w3c = TraceContextTextMapPropagator()
+
+
+def record_with(provider: TracerProvider) -> None:
+    """Give genrec's spans to this provider, and those of no library: they would say what people wrote."""
+    global _tracer
+    _tracer = provider.get_tracer("genrec")
 
 
 @contextmanager
@@ -39,7 +46,9 @@ def request_span(headers: Mapping[str, str], *, recorded: bool = True) -> Iterat
     if not recorded:
         yield trace.get_current_span(parent)
         return
-    with _tracer.start_as_current_span("request", parent, SpanKind.SERVER, record_exception=False) as current:
+    with _tracer.start_as_current_span(
+        "request", parent, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+    ) as current:
         yield current
 
 

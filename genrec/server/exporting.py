@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 
-from opentelemetry import trace
-
 from genrec.errors import DataError
+from genrec.tracing import record_with
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
@@ -36,7 +35,7 @@ def begin_exporting(version: str) -> None:
     about = Resource.create({"service.name": "genrec", "service.version": version})
     provider = TracerProvider(resource=about.merge(OTELResourceDetector().detect()))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-    trace.set_tracer_provider(provider)
+    record_with(provider)
 
 
 def _first_set(names: tuple[str, ...]) -> str | None:

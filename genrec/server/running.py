@@ -60,7 +60,7 @@ def serve(
     Raises:
         DataError, PromptError, ModelError, EngineError, StoreError: with what is wrong and the cure.
     """
-    begin_exporting(__version__)  # before vLLM starts in this process, which would do it in its own way
+    begin_exporting(__version__)
     database = Database.open(place.database, timeout_s=_WAIT_S)
     try:
         _check_keys(database, place)

@@ -182,6 +182,20 @@ def test_the_rows_of_a_batch_share_a_trace(house: House, spans: Spans) -> None:
     assert all(_inside(span, whole) for span in spans.named(*STEPS))
 
 
+def test_what_a_tool_does_is_part_of_its_trace(house: House, spans: Spans) -> None:
+    asked = {"name": "recommend", "arguments": {"user_id": "ann", "n": 2}}
+    answer = house.client.post(
+        "/v1/mcp",
+        json={"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": asked},
+        headers={"Accept": "application/json, text/event-stream", **TRACEPARENT},
+    )
+    assert answer.status_code == 200, answer.text
+    whole, inner = spans.one("POST /v1/mcp"), spans.one("POST /v1/recommend")
+    assert {_id(span) for span in spans.all()} == {TRACE}
+    assert _inside(inner, whole)
+    assert all(_inside(spans.one(step), inner) for step in STEPS)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
     ("slow", "begun", "step"), [({"rank_s": 30}, "score", "rank"), ({"reason_s": 30}, "generate", "explain")]
