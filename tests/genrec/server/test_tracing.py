@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import socket
@@ -26,6 +27,8 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 from genrec import DataError, EngineError, tracing
 from genrec.engine import HttpEngine
 from genrec.server.exporting import begin_exporting
+from genrec.server.running import Place, serve
+from genrec.server.settings import Settings
 from genrec.testing import ScriptedEngine
 from tests.genrec.server.conftest import House, Open, bearer
 from tests.genrec.server.test_streaming import _serving, _Slow, _until
@@ -325,8 +328,9 @@ def test_nothing_is_sent_without_a_collector(collector: tuple[str, list[ExportTr
 def test_a_protocol_that_is_not_spoken_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    place = Place(None, "sqlite:///nowhere/genrec.sqlite", None, "127.0.0.1", 0)
     with pytest.raises(DataError, match=r"is 'grpc': only http/protobuf is spoken \(port 4318"):
-        begin_exporting("1")
+        serve(place, None, None, Settings(), 60, io.StringIO(), lambda _: None)
 
 
 def test_a_missing_exporter_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
