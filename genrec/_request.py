@@ -10,7 +10,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from genrec import prompting, tournament
+from genrec import prompting, tournament, tracing
 from genrec._explainer import Explained, Explainer
 from genrec.budget import Cut, cuts, largest_that_fits
 from genrec.errors import AnswerError, EngineError, PromptError
@@ -63,10 +63,14 @@ class Request:
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Note how long a step took, in milliseconds."""
+        """Note how long a step took, in milliseconds, also for those who collect traces."""
         start = perf_counter()
-        yield
-        self._timings[step] = round((perf_counter() - start) * 1000, 1)
+        with tracing.span(step) as span:
+            try:
+                yield
+                self._timings[step] = round((perf_counter() - start) * 1000, 1)
+            finally:
+                span.set_attributes(self._facts())
 
     async def retrieve(self) -> None:
         """Candidates."""
@@ -150,6 +154,23 @@ class Request:
             timings_ms=Timings(**self._timings, total=self._deadline.elapsed_ms()),
             trace=self._trace(),
         )
+
+    def _facts(self) -> dict[str, str | int]:
+        """What is known by now, in versions and numbers: nothing of the user, the items or what was written."""
+        pack = self._setup.pack
+        facts: dict[str, str | int] = {
+            "genrec.prompt": f"{pack.name}@{pack.version}",
+            "genrec.model": self._setup.engine.model,
+            "genrec.candidates": len(self._found),
+            "genrec.items": len(self._shown),
+            "genrec.reasons": len(self._reasons),
+            "genrec.rejected_reasons": len(self._rejections),
+            "genrec.model_calls": self._calls,
+        }
+        facts |= {f"genrec.{kind}": count for kind, count in self._usage.model_dump().items()}
+        if self._fallback:
+            facts["genrec.fallback"] = self._fallback.stage
+        return facts
 
     @property
     def _task(self) -> prompting.Task:

@@ -67,6 +67,7 @@ async def _pump(items: AsyncIterator[_T], put: Callable[[_T | Exception | None],
 
 
 def _submit(work: Coroutine[Any, Any, _T]) -> Future[_T]:
+    """Start `work` on the loop. It sees the caller's context variables, so its spans are part of the caller's trace."""
     return asyncio.run_coroutine_threadsafe(work, _running_loop())
 
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
 
 from genrec.engine.gate import Gate
-from genrec.errors import EngineTimeout
+from genrec.errors import EngineBusy, EngineTimeout
 from genrec.server.metrics import Metrics
 from genrec.server.settings import Settings
 
@@ -25,7 +25,8 @@ class Admission:
 
     def check(self) -> None:
         """Raises EngineBusy where the line is full."""
-        self._gate.check()
+        with self._metrics.refused.count_exceptions(EngineBusy):
+            self._gate.check()
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[TimeLeft]:
@@ -36,7 +37,7 @@ class Admission:
         """
         end = perf_counter() + self._deadline_s
         async with AsyncExitStack() as stack:
-            with self._metrics.waiting.track_inprogress():
+            with self._metrics.waiting.track_inprogress(), self._metrics.refused.count_exceptions(EngineBusy):
                 try:
                     async with asyncio.timeout(self._deadline_s):
                         await stack.enter_async_context(self._gate.place())

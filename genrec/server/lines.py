@@ -9,6 +9,8 @@ from functools import partial
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
+from prometheus_client import Counter
+
 from genrec.errors import StoreError
 
 _P = ParamSpec("_P")
@@ -25,7 +27,8 @@ class Line:
     So when it is away a request costs no time and no thread, and everybody learns it soon.
     """
 
-    def __init__(self, name: str, at_once: int) -> None:
+    def __init__(self, name: str, at_once: int, failures: Counter) -> None:
+        self._failures = failures
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=f"genrec-{name}")
         self._in_line = 0
         self._rests_until = 0.0
@@ -51,6 +54,7 @@ class Line:
         try:
             return call()
         except StoreError:
+            self._failures.inc()
             self._rests_until = monotonic() + _REST_S
             raise
 
@@ -62,5 +66,5 @@ class Line:
 class Lines:
     """What is read does not wait behind what is written. `writers`: how many the database takes at once."""
 
-    def __init__(self, writers: int) -> None:
-        self.reading, self.writing = Line("reading", _READERS), Line("writing", writers)
+    def __init__(self, writers: int, failures: Counter) -> None:
+        self.reading, self.writing = Line("reading", _READERS, failures), Line("writing", writers, failures)

@@ -26,6 +26,8 @@ from mcp_types import (
 )
 from starlette.routing import Route
 
+from genrec.tracing import outgoing
+
 PATH = "/v1/mcp"
 TOOLS: Mapping[str, tuple[str, str]] = {
     "recommend": ("post", "/v1/recommend"),
@@ -45,7 +47,7 @@ TOOLS: Mapping[str, tuple[str, str]] = {
 }
 _READING = {"recommend", "explain", "why_not", "rerank"}
 """Tools that change nothing though they are asked by POST."""
-_PASSED_ON = ("authorization", "x-api-key", "traceparent")
+_PASSED_ON = ("authorization", "x-api-key")
 _NEVER_STREAMED = "stream"
 _REF = "#/components/schemas/"
 
@@ -72,6 +74,7 @@ class ToolServer:
         for name in [name for name in given if f"{{{name}}}" in path]:
             path = path.replace(f"{{{name}}}", quote(str(given.pop(name)), safe=""))
         known = {name: value for name, value in context.request.headers.items() if name in _PASSED_ON}
+        known |= outgoing()
         transport = httpx.ASGITransport(self._app)
         async with httpx.AsyncClient(transport=transport, base_url="http://genrec") as client:
             if method == "post":

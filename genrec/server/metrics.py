@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from genrec.server.settings import Settings
 from genrec.types import Fallback, Recommendation
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -15,7 +17,7 @@ _STEPS = ("retrieve", "render", "rank", "explain", "total")
 class Metrics:
     """Counters of one service."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings, deadline_s: float) -> None:
         self._registry = CollectorRegistry()
         counter = partial(Counter, namespace="genrec", registry=self._registry)
         gauge = partial(Gauge, namespace="genrec", registry=self._registry)
@@ -24,12 +26,18 @@ class Metrics:
         self.seconds = histogram("request_seconds", "Time to answer", ["route"])
         self.steps = histogram("step_seconds", "Time of a step", ["step"])
         self.fallbacks = counter("fallbacks", "Answers without the model", ["stage", "cause"])
+        self.failed = counter("recommendations_failed", "Recommendations that ended in an error", ["error"])
+        self.refused = counter("recommendations_refused", "Refused at once, because the line was full")
         self.rejected = counter("rejected_reasons", "Sentences of the model that did not pass the check")
         self.tokens = counter("tokens", "Tokens of the model", ["kind"])
         self.events = counter("events_acknowledged", "Events that are on disk")
         self.unkept = counter("unkept_recommendations", "Answers that the database did not take")
+        self.database_errors = counter("database_errors", "Calls that the database did not answer")
         self.running = gauge("recommendations_running", "Recommendations at work")
         self.waiting = gauge("recommendations_waiting", "Recommendations in line")
+        self.ready = gauge("ready", "1 where a part answered when it was asked", ["part"])
+        gauge("recommendations_line", "Recommendations that may be in line").set(settings.queue)
+        gauge("deadline_seconds", "Time for one recommendation, waiting included").set(deadline_s)
 
     def count(self, answer: Recommendation) -> None:
         """Take up one recommendation."""
@@ -39,6 +47,11 @@ class Metrics:
         self.rejected.inc(len(answer.trace.rejected_reasons))
         for kind, count in answer.usage.model_dump().items():
             self.tokens.labels(kind.removesuffix("_tokens")).inc(count)
+
+    def note_ready(self, parts: Mapping[str, str]) -> None:
+        """What became of each part when it was asked."""
+        for part, state in parts.items():
+            self.ready.labels(part).set(state == "ok")
 
     def count_fallback(self, fallback: Fallback | None) -> None:
         """The class of the cause is a label; its message is not, for it may hold anything."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from time import perf_counter
 
+from opentelemetry.trace import StatusCode, get_current_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from genrec.server.access import secret_of
 from genrec.server.failures import TooLarge, respond
 from genrec.server.logs import log_failure, log_request
 from genrec.server.service import Service
-from genrec.server.trace import begin_trace
+from genrec.server.trace import begin_trace, trace_id
 
 API = "/v1/"
 GONE = 499
@@ -27,7 +28,10 @@ _STORED = (b"cache-control", b"no-store")
 
 
 class Observed:
-    """The outermost layer: a trace id, headers that keep browsers safe, a log line, metrics, and no error gets out."""
+    """The outermost layer: a trace, headers that keep browsers safe, a log line, metrics, and no error gets out.
+
+    Whoever asks how the service is (outside of /v1/) leaves no span.
+    """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._metrics = app, service.metrics
@@ -36,8 +40,11 @@ class Observed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = perf_counter(), 0
-        trace = begin_trace(dict(scope["headers"]).get(b"traceparent", b"")).encode()
+        with begin_trace(scope["headers"], recorded=scope["path"].startswith(API)):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        start, status, trace = perf_counter(), 0, trace_id().encode()
 
         async def send_marked(message: Message) -> None:
             nonlocal status
@@ -59,10 +66,12 @@ class Observed:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         key = scope.get("state", {}).get("key")
+        tenant = key.tenant if key else None
         method = scope["method"] if scope["method"] in _METHODS else "other"  # anybody may invent one
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.seconds.labels(route).observe(seconds)
-        log_request(method, route, status, seconds * 1000, key.tenant if key else None)
+        log_request(method, route, status, seconds * 1000, tenant)
+        _note_in_span(method, route, status, tenant)
 
 
 class Guarded:
@@ -106,6 +115,16 @@ class Guarded:
             return message
 
         return receive_counted
+
+
+def _note_in_span(method: str, route: str, status: int, tenant: str | None) -> None:
+    span = get_current_span()
+    span.update_name(f"{method} {route}")
+    span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    if tenant:
+        span.set_attribute("genrec.tenant", tenant)
+    if status >= 500:
+        span.set_status(StatusCode.ERROR)
 
 
 def _marked(headers: list[tuple[bytes, bytes]], trace: bytes) -> list[tuple[bytes, bytes]]:

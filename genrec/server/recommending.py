@@ -57,10 +57,17 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
 async def _at_work(
     service: Service, desk: Desk, prompt: str | None
 ) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
-    """A place in the service, and the recommender at hand: with warnings, and the time that is left."""
-    async with service.admission.place() as left:
-        recommender, warnings = await desk.at_hand()
-        yield await desk.prompted(recommender, prompt), warnings, left
+    """A place in the service, and the recommender at hand: with warnings, and the time that is left.
+
+    What fails inside is counted, for neither a stream nor a batch says it by a status.
+    """
+    try:
+        async with service.admission.place() as left:
+            recommender, warnings = await desk.at_hand()
+            yield await desk.prompted(recommender, prompt), warnings, left
+    except Exception as error:
+        service.metrics.failed.labels(type(error).__name__).inc()
+        raise
 
 
 def following(saved: Saved, n: int | None) -> AskBody:

@@ -10,7 +10,8 @@ from genrec.prompting import Pack
 from genrec.recommender import Recommender
 from genrec.server.admission import TimeLeft
 from genrec.server.bodies import Document, RerankBody, Reranked, Reranking
-from genrec.server.desk import Parts
+from genrec.server.desk import Desk, Parts
+from genrec.server.service import Service
 from genrec.store import Store
 from genrec.types import Recommendation
 from retrieval import Item
@@ -20,14 +21,16 @@ _NOBODY = "nobody"
 _LONGEST_TITLE = 120
 
 
-async def rerank(parts: Parts, pack: Pack, salt: str, asked: RerankBody, left: TimeLeft) -> Reranking:
-    """Documents by a query, best first; calls with different `salt` share nothing in the engine's cache."""
+async def rerank(service: Service, desk: Desk, asked: RerankBody, left: TimeLeft) -> Reranking:
+    """Documents by a query, best first. Raises PromptError where the tenant's prompts cannot be used, StoreError."""
+    pack = await desk.read(desk.prompts.pack, desk.prompts.served)
     texts = [document if isinstance(document, str) else document.text for document in asked.documents]
-    recommender = await asyncio.to_thread(_recommender, parts, pack, salt, texts)
+    recommender = await asyncio.to_thread(_recommender, service.parts, pack, desk.tenant.name, texts)
     top = min(asked.top_n or len(texts), len(texts))
     answer = await recommender.arecommend(
         _NOBODY, len(texts), instruction=asked.query, profiling=False, deadline_s=left()
     )
+    service.metrics.count(answer)
     return Reranking(
         id=answer.id,
         model=answer.model,

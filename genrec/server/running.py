@@ -21,6 +21,7 @@ from genrec.parts import Status, load_encoder, start_engine
 from genrec.prompting import load_pack
 from genrec.recommender import DEFAULT_PACK
 from genrec.server.app import create_app
+from genrec.server.exporting import begin_exporting
 from genrec.server.logs import begin_logging
 from genrec.server.service import DEFAULT_TENANT, Service
 from genrec.server.settings import Settings
@@ -58,6 +59,7 @@ def serve(
     Raises:
         DataError, PromptError, ModelError, EngineError, StoreError: with what is wrong and the cure.
     """
+    begin_exporting(__version__)
     database = Database.open(place.database, timeout_s=_WAIT_S)
     try:
         _check_keys(database, place)

@@ -44,8 +44,8 @@ class Service:
         self.database, self.engine = database, engine
         self.settings = settings or Settings()
         self.config = config or Config()
-        self.metrics = Metrics()
-        self._lines = Lines(database.writers)
+        self.metrics = Metrics(self.settings, self.config.deadline_s)
+        self._lines = Lines(database.writers, self.metrics.database_errors)
         self.access = Access(database, self._lines, self.settings)
         self.admission = Admission(self.settings, self.config.deadline_s, self.metrics)
         self.health = Health(database, engine, self.settings)

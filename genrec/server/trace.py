@@ -1,12 +1,16 @@
-"""The id that ties an answer, its log line and its errors together: of the caller's W3C trace, or a new one."""
+"""The id that ties an answer, its log line, its errors and its spans together: the caller's, or a new one."""
 
 from __future__ import annotations
 
-import re
 import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+from opentelemetry.trace import format_trace_id
+
+from genrec.tracing import request_span
+
 _trace_id: ContextVar[str] = ContextVar("trace_id", default="")
 
 
@@ -15,9 +19,11 @@ def trace_id() -> str:
     return _trace_id.get()
 
 
-def begin_trace(traceparent: bytes) -> str:
-    """Take the trace id of a `traceparent` header; make one where it names none."""
-    named = _TRACEPARENT.fullmatch(traceparent)
-    found = named[1].decode() if named and named[1].strip(b"0") else secrets.token_hex(16)
-    _trace_id.set(found)
-    return found
+@contextmanager
+def begin_trace(headers: Iterable[tuple[bytes, bytes]], *, recorded: bool) -> Iterator[None]:
+    """Take the trace id of a `traceparent` header; make one where it names none. Where `recorded`, with a span."""
+    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    with request_span(named, recorded=recorded) as span:
+        found = span.get_span_context().trace_id
+        _trace_id.set(format_trace_id(found) if found else secrets.token_hex(16))
+        yield

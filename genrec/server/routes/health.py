@@ -28,5 +28,6 @@ async def ready(service: TheService) -> Response:
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def metrics(service: TheService) -> Response:
-    """Counters for Prometheus."""
+    """Counters for Prometheus, and whether database and model answer, as `/health/ready` says it."""
+    service.metrics.note_ready(await service.health.parts())
     return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -105,8 +105,7 @@ async def put_in_order(request: Request, desk: Reader, service: TheService, aske
 
     async def work() -> Reranking:
         async with service.admission.place() as left:
-            pack = await desk.read(desk.prompts.pack, desk.prompts.served)
-            return await rerank(service.parts, pack, desk.tenant.name, asked, left)
+            return await rerank(service, desk, asked, left)
 
     return await unless_gone(request, work())
 

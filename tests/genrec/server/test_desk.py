@@ -13,6 +13,8 @@ from genrec import Config, Event, Item, StoreError, User
 from genrec.engine import cache_folder
 from genrec.server.desk import Desk, Parts
 from genrec.server.lines import Lines
+from genrec.server.metrics import Metrics
+from genrec.server.settings import Settings
 from genrec.store.database import Database, Tenant
 from genrec.testing import FakeEncoder, ScriptedEngine
 from tests.genrec.server.conftest import House, fill
@@ -27,7 +29,8 @@ def tenant(tmp_path: Path, own_cache: Path) -> Tenant:
 
 
 def _desk(tenant: Tenant) -> Desk:
-    return Desk(tenant, Parts(ScriptedEngine(), FakeEncoder(), Config(model_weight=1.0), Lines(writers=1)))
+    lines = Lines(1, Metrics(Settings(), 60).database_errors)
+    return Desk(tenant, Parts(ScriptedEngine(), FakeEncoder(), Config(model_weight=1.0), lines))
 
 
 def test_many_who_ask_at_once_read_once_or_twice(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,12 @@ import pytest
 
 from genrec import StoreError
 from genrec.server.lines import Line
+from genrec.server.metrics import Metrics
+from genrec.server.settings import Settings
+
+
+def _line() -> Line:
+    return Line("test", 1, Metrics(Settings(), 60).database_errors)
 
 
 def _away() -> None:
@@ -19,7 +25,7 @@ def _away() -> None:
 
 def test_those_who_stand_in_line_behind_a_failure_fail_at_once() -> None:
     async def work() -> float:
-        line = Line("test", 1)
+        line = _line()
         started = time.perf_counter()
         outcomes = await asyncio.gather(*(line.run(_away) for _ in range(20)), return_exceptions=True)
         assert all(isinstance(outcome, StoreError) for outcome in outcomes)
@@ -34,7 +40,7 @@ def test_those_who_stand_in_line_behind_a_failure_fail_at_once() -> None:
 
 def test_a_line_is_bounded() -> None:
     async def work() -> list[object]:
-        line, go = Line("test", 1), threading.Event()
+        line, go = _line(), threading.Event()
         calls = [asyncio.create_task(line.run(go.wait, 5)) for _ in range(70)]
         await asyncio.sleep(0.05)
         go.set()
@@ -46,7 +52,7 @@ def test_a_line_is_bounded() -> None:
 
 def test_other_errors_let_the_line_go_on() -> None:
     async def work() -> None:
-        line = Line("test", 1)
+        line = _line()
         with pytest.raises(ValueError, match="invalid literal"):
             await line.run(int, "x")
         assert await line.run(int, "7") == 7
