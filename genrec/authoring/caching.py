@@ -8,7 +8,7 @@ from genrec.authoring.findings import Finding
 from genrec.authoring.look import Look
 from genrec.authoring.rendering import messages_of
 from genrec.authoring.scene import Scene
-from genrec.prompting import syntax
+from genrec.prompting import RenderError, syntax
 from genrec.ranking import LABELS
 from retrieval import Context, User
 
@@ -41,7 +41,7 @@ def _too_early(look: Look, scene: Scene) -> tuple[str, str] | None:
         "instruction": scene.but(instruction=""),
         "n": scene.but(n=asked.n % len(LABELS) + 1),
     }
-    begins = {what: _first_difference(text, look.text_of(other)) for what, other in {**stable, **volatile}.items()}
+    begins = {what: _first_difference(text, _text(look, other)) for what, other in {**stable, **volatile}.items()}
     for what in volatile:
         for before in stable:
             if begins[what] < begins[before] < len(text):
@@ -49,9 +49,17 @@ def _too_early(look: Look, scene: Scene) -> tuple[str, str] | None:
     return None
 
 
-def _first_difference(one: str, other: str) -> int:
-    """Where two texts part; the length of the first where they are equal."""
-    if one == other:
+def _text(look: Look, scene: Scene) -> str | None:
+    """None for a request that the template cannot do without, which is found by other checks."""
+    try:
+        return look.text_of(scene)
+    except RenderError:
+        return None
+
+
+def _first_difference(one: str, other: str | None) -> int:
+    """Where two texts part; the length of the first where they do not."""
+    if other is None or one == other:
         return len(one)
     pairs = zip(one, other, strict=False)
     return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from genrec.prompting.pack import UNRENDERED
 
 Level = Literal["error", "warning"]
 
@@ -23,19 +26,19 @@ class Finding:
     sample: str | None = None
     record: str | None = None
 
-    @property
-    def text(self) -> str:
-        """All of it on one line."""
+    def said(self, folder: Path) -> str:
+        """All of it on one line, for a pack in this folder."""
         line = f", line {self.line}" if self.line else ""
         seen = f" (sample {self.sample})" if self.sample else f" ({self.record})" if self.record else ""
-        return f"{self.level}: {self.file}{line}: {self.problem}{seen}"
+        return f"{folder / self.file}{line}: {self.problem}{seen}"
 
 
 def tidied(found: Iterable[Finding]) -> list[Finding]:
-    """Each fault once, errors first; no warning of a line that has an error."""
+    """Each fault once, errors first; of a line that does not render one cause, and of one with an error no warning."""
     once: dict[tuple[object, ...], Finding] = {}
     for one in found:
-        once.setdefault((one.level, one.file, one.line, one.problem), one)
+        cause = UNRENDERED if one.problem.startswith(UNRENDERED) else one.problem
+        once.setdefault((one.level, one.file, one.line, cause), one)
     broken = {(one.file, one.line) for one in once.values() if one.level == "error" and one.line}
     kept = [one for one in once.values() if one.level == "error" or (one.file, one.line) not in broken]
     return sorted(kept, key=lambda one: one.level != "error")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from genrec.authoring import caching, catalogue, naming, privacy, sampling, sending
 from genrec.authoring.findings import Finding, tidied
@@ -41,13 +43,24 @@ def _of_template(look: Look) -> Iterator[Finding]:
     """A line that does not render is a finding, not the end; what reading has found there already is found once."""
     read = [finding for check in _READING for finding in check(look)]
     yield from read
-    known = {(finding.file, finding.line) for finding in read if finding.level == "error"}
     for check in _RENDERING:
         try:
-            yield from (finding for finding in check(look) if (finding.file, finding.line) not in known)
+            found = list(check(look))
         except RenderError as error:
-            if (error.file, error.line) not in known:
-                yield Finding("error", error.file, error.cause, error.line, error.sample)
+            found = [Finding("error", error.file, error.cause, error.line, error.sample)]
+        for finding in found:
+            beside = [one for one in read if one.line and (one.file, one.line) == (finding.file, finding.line)]
+            if not any(one.level == "error" for one in beside):
+                yield _reworded(finding, beside)
+
+
+def _reworded(finding: Finding, beside: list[Finding]) -> Finding:
+    """A name that nothing has fails when it is rendered; what has been read says better why."""
+    missing = re.search(r"no '([^']+)'", finding.problem)
+    for read in beside:
+        if missing and re.search(rf"\b{re.escape(missing[1])}\b", read.problem):
+            return replace(finding, problem=read.problem)
+    return finding
 
 
 def _of_files(pack: Pack) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ def users_fields(look: Look) -> Iterator[Finding]:
     for field in syntax.fields(look.trees):
         if field.owner == "user" and field.name not in allowed:
             near = f": {meant(field.name, allowed)}" if get_close_matches(field.name, allowed, 1) else ""
-            problem = f"shows the user's {field.name!r}, which the user_fields of {look.file} do not allow{near}"
+            problem = f"shows the user's {field.name!r}, which user_fields does not allow{near}"
             yield Finding("error", field.place.file, problem, field.place.line)
     known = _of_users(look.store)
     for place, name in enumerate(allowed):
@@ -69,7 +69,7 @@ def fields(look: Look) -> Iterator[Finding]:
             case "other" if field.name not in others:
                 seen = "a template never sees" if field.name in NEVER_SEEN else "nothing that a template sees has"
                 problem = f"names {field.name!r}, which {seen}"
-                known = others if get_close_matches(field.name, others, 1) else ()
+                known = others if field.name not in NEVER_SEEN and get_close_matches(field.name, others, 1) else ()
             case _:
                 continue
         near = f": {meant(field.name, known)}" if known else ""

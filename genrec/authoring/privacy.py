@@ -68,7 +68,7 @@ _SHAPES: tuple[tuple[str, re.Pattern[str], Callable[[str], bool]], ...] = (
 def privacy(look: Look) -> Iterator[Finding]:
     """Fields that say who somebody is, by their names or by what users of the demo data have there."""
     for place, name in enumerate(look.front.user_fields):
-        if _is_personal(name):
+        if is_personal(name):
             problem = f"user_fields holds {name!r}: who somebody is does not belong in a prompt"
             yield Finding("error", look.file, problem, look.line("user_fields", place))
         elif found := _first_shape(look.store, name):
@@ -85,7 +85,7 @@ def shown_ids(look: Look) -> Iterator[Finding]:
             yield Finding("error", look.file, f"shows the user's id {who!r}", sample=name)
 
 
-def _is_personal(name: str) -> bool:
+def is_personal(name: str) -> bool:
     """Whether a field's name says who somebody is, however it is written: `e-mail`, `lastName`, `Straße`."""
     bare = "".join(char for char in unicodedata.normalize("NFKD", name) if not unicodedata.combining(char))
     words = [word.casefold().rstrip("0123456789") for word in _CAMEL.split(bare) if word]
@@ -97,12 +97,12 @@ def _first_shape(store: Store, name: str) -> tuple[str, str] | None:
     """The first user whose field says who they are, and by what."""
     for user_id in store.user_ids:
         value = store.user(user_id).attributes.get(name)
-        if value is not None and (shape := _shape(plain(value))):
+        if value is not None and (shape := shape_of(plain(value))):
             return user_id, shape
     return None
 
 
-def _shape(text: str) -> str | None:
+def shape_of(text: str) -> str | None:
     """What a text holds that says who somebody is."""
     return next(
         (what for what, shape, check in _SHAPES if any(check(found[0]) for found in shape.finditer(text))),

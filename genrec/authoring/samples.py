@@ -36,7 +36,7 @@ DEMO = "demo"
 SAMPLES = "samples"
 _NAME = re.compile(r"[\w-]+")
 """Of a sample: a file in its folder, and nowhere else."""
-_KNOWN = 8
+_KNOWN = 5
 """How many ids a message lists."""
 
 
@@ -116,7 +116,7 @@ def _instead(pack: Pack, name: str) -> str:
 
 def meant(name: str, known: Collection[str]) -> str:
     """The nearest of those that there are, or some of them."""
-    if near := get_close_matches(name, known, 1):
+    if near := get_close_matches(name, known, 1, 0.7):
         return f"did you mean {near[0]!r}?"
     more = f" and {len(known) - _KNOWN} more" if len(known) > _KNOWN else ""
     return f"there are {', '.join(list(known)[:_KNOWN])}{more}" if known else "there are none"

@@ -49,17 +49,18 @@ def candidates(look: Look) -> Iterator[Finding]:
         lost = [f"{label}, {title}" for label, title in shown if title.casefold() not in text]
         unlettered = [label for label, _ in shown if _MARK.format(label) not in marked]
         if lost:
-            more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
-            problem = f"does not show the candidate {'; '.join(lost[:_NAMED])}{more}, which the model may choose"
+            problem = f"does not show the candidate {_some(lost, '; ')}, which the model may choose"
         elif unlettered:
-            said = ", ".join(unlettered)
-            problem = (
-                f"does not show the letter {said} of a candidate, by which the model answers: {{{{ item.label }}}}"
-            )
+            problem = f"does not show the letter of candidate {_some(unlettered, ', ')}: write {{{{ item.label }}}}"
         else:
             continue
         yield Finding("error", place.file, problem, place.line, sample=name)
         return
+
+
+def _some(names: list[str], between: str) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return between.join(names[:_NAMED]) + more
 
 
 def _marked(look: Look, scene: Scene) -> str:

@@ -25,6 +25,9 @@ ROLES = {"system": "system", "user": "user", "answer": "assistant"}
 """Blocks, and who says them."""
 _FAILURES = (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, KeyError)
 
+UNRENDERED = "does not render: "
+"""Begins the cause of a RenderError."""
+
 Messages = list[dict[str, str]]
 """Chat messages: `role` (system, user, or assistant for the beginning of an answer) and `content`."""
 
@@ -129,7 +132,7 @@ class Pack:
                     fuel.spend(len(text))
                     written.append(text)
         except _FAILURES as error:
-            raise RenderError(self.home, *_place(error, script.file), f"does not render: {_cause(error)}") from error
+            raise RenderError(self.home, *_place(error, script.file), f"{UNRENDERED}{_cause(error)}") from error
         return "".join(written).strip()
 
 

@@ -18,6 +18,7 @@ _Path = tuple[str | int, ...]
 
 _LONGEST = 16_000
 _DEEPEST = 20
+_SHOWN = 80
 _NOT_YAML = "not YAML as it is read here: "
 _CURES = (
     (
@@ -145,9 +146,14 @@ def _in_words(problem: ErrorDetails) -> str:
 
 
 def _shown(value: object) -> str:
+    """A value as its author wrote it, or nearly."""
     if value is None:
         return "nothing"
-    return repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:  # a number of more digits than Python writes
+        return "a number beyond all bounds"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _model_at(model: type[BaseModel], path: list[str]) -> type[BaseModel]:
