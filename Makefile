@@ -1,4 +1,5 @@
 # make demo   recommendations with reasons for two people, on the real models
+# make serve  the demo shop over HTTP on http://127.0.0.1:8000; the first start prints an API key
 # make test   lint, types, import contracts and every test
 # make bench  both ranking strategies side by side on the real model
 # make bench-rank   ranking against the bare engine, JSON lists and rank-llm, on MovieLens 100K
@@ -21,10 +22,14 @@ TESTS := $(VENV)/.tests-$(HARDWARE)
 FILMS := .data/films
 RANK_LLM := .venv-rank-llm
 
-.PHONY: demo test bench bench-rank lint clean
+.PHONY: demo serve test bench bench-rank lint clean
 
 demo: $(RUNS)
 	$(BIN)/genrec demo
+
+serve: $(RUNS)
+	mkdir -p .data
+	$(BIN)/genrec serve --data prompts/shop/demo --database sqlite:///.data/shop.sqlite
 
 test: $(TESTS) lint
 	$(BIN)/python -m pytest

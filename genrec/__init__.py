@@ -10,6 +10,7 @@ with Recommender.from_store(store) as recommender:
 from genrec.config import Config
 from genrec.errors import (
     AnswerError,
+    Conflict,
     DataError,
     EngineBusy,
     EngineError,
@@ -18,6 +19,7 @@ from genrec.errors import (
     ModelError,
     NotFound,
     PromptError,
+    StoreError,
 )
 from genrec.recommender import Recommender
 from genrec.store import Store, import_lastfm_hetrec, import_movielens_100k, read_folder, write_folder
@@ -31,6 +33,7 @@ __all__ = [
     "Between",
     "Candidate",
     "Config",
+    "Conflict",
     "Context",
     "DataError",
     "EngineBusy",
@@ -50,6 +53,7 @@ __all__ = [
     "Recommendation",
     "Recommender",
     "Store",
+    "StoreError",
     "Trace",
     "User",
     "Weights",

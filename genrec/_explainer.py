@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genrec import prompting
+from genrec import prompting, tracing
 from genrec.deadline import Deadline
 from genrec.engine import Sampling
 from genrec.engine.base import begins_answer, collect
@@ -61,21 +61,25 @@ class Explainer:
         self, item: Item, cited: Sequence[Cited], text: str, *, instructions: str, beginning: str = ""
     ) -> tuple[Reason, Rejection | None]:
         """What the model wrote as a reason: as it is, or a plain one, and what was refused."""
-        facts = facts_of(item, cited, self._names, instructions, self._scene.language)
-        reason, cause = make_reason(text, cited, facts, beginning=beginning)
+        with tracing.span("check") as span:
+            facts = facts_of(item, cited, self._names, instructions, self._scene.language)
+            reason, cause = make_reason(text, cited, facts, beginning=beginning)
+            span.set_attribute("genrec.rejected", bool(cause))
         return reason, Rejection(item_id=item.item_id, text=text[:300], cause=cause) if cause else None
 
 
 async def explain_one(setup: Setup, ask: Ask, item: Item) -> Explanation:
     """Why an item suits a user, recommended or not. Raises EngineError where that is what the configuration says."""
     scene, pack = setup.scene(ask), setup.pack
-    [candidate] = await beside(setup.retriever.score, scene.query, [item.item_id])
+    with tracing.span("retrieve"):
+        [candidate] = await beside(setup.retriever.score, scene.query, [item.item_id])
     fields = pack.front("rank", scene.language).user_fields
     cited = pick_evidence(candidate, scene.world(scene.latest(setup.config.history), fields))
-    explainer = Explainer(setup, scene, Deadline(setup.config.deadline_s), scene.names([item]))
+    explainer = Explainer(setup, scene, setup.deadline(ask), scene.names([item]))
     fallback = None
     try:
-        found = await explainer.explain(item, cited)
+        with tracing.span("explain"):
+            found = await explainer.explain(item, cited)
     except EngineError as error:
         if setup.config.on_failure == "raise":
             raise

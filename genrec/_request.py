@@ -10,11 +10,9 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Literal
 
-from genrec import prompting, tournament
+from genrec import prompting, tournament, tracing
 from genrec._explainer import Explained, Explainer
 from genrec.budget import Cut, cuts, largest_that_fits
-from genrec.deadline import Deadline
-from genrec.engine import measured_weight
 from genrec.errors import AnswerError, EngineError, PromptError
 from genrec.explain import Cited, pick_evidence, plain_reason
 from genrec.prompting import DESCRIPTION, Messages
@@ -36,7 +34,6 @@ from genrec.types import (
 )
 from retrieval import Candidate, Item
 
-_UNMEASURED_WEIGHT = 0.5
 _CHAT_TEMPLATE_TOKENS = 200
 """More than any chat template adds around two messages."""
 
@@ -45,7 +42,7 @@ class Request:
     """Each step adds what the next one needs; `answer` says what is known by now."""
 
     def __init__(self, setup: Setup, ask: Ask) -> None:
-        self._deadline = Deadline(setup.config.deadline_s)
+        self._deadline = setup.deadline(ask)
         self._id = uuid.uuid4().hex
         self._setup, self._ask, self._config = setup, ask, setup.config
         self._scene = setup.scene(ask)
@@ -66,10 +63,14 @@ class Request:
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:
-        """Note how long a step took, in milliseconds."""
+        """Note how long a step took, in milliseconds, also for those who collect traces."""
         start = perf_counter()
-        yield
-        self._timings[step] = round((perf_counter() - start) * 1000, 1)
+        with tracing.span(step) as span:
+            try:
+                yield
+                self._timings[step] = round((perf_counter() - start) * 1000, 1)
+            finally:
+                span.set_attributes(self._facts())
 
     async def retrieve(self) -> None:
         """Candidates."""
@@ -154,6 +155,23 @@ class Request:
             trace=self._trace(),
         )
 
+    def _facts(self) -> dict[str, str | int]:
+        """What is known by now, in versions and numbers: nothing of the user, the items or what was written."""
+        pack = self._setup.pack
+        facts: dict[str, str | int] = {
+            "genrec.prompt": f"{pack.name}@{pack.version}",
+            "genrec.model": self._setup.engine.model,
+            "genrec.candidates": len(self._found),
+            "genrec.items": len(self._shown),
+            "genrec.reasons": len(self._reasons),
+            "genrec.rejected_reasons": len(self._rejections),
+            "genrec.model_calls": self._calls,
+        }
+        facts |= {f"genrec.{kind}": count for kind, count in self._usage.model_dump().items()}
+        if self._fallback:
+            facts["genrec.fallback"] = self._fallback.stage
+        return facts
+
     @property
     def _task(self) -> prompting.Task:
         return "list" if self._config.strategy == "json" else "rank"
@@ -163,15 +181,11 @@ class Request:
         return self._setup.pack.front(self._task, self._scene.language)
 
     def _model_weight(self) -> float:
-        """The model's share: as configured, as fitted, as measured, or half with a warning."""
-        known = (self._config.model_weight, self._setup.model_weight, measured_weight(self._setup.engine.model))
-        for weight in known:
-            if weight is not None:
-                return weight
-        self._warnings.append(
-            f"model weight {_UNMEASURED_WEIGHT} was not fitted to {self._setup.engine.model}: run genrec fit --ranking"
-        )
-        return _UNMEASURED_WEIGHT
+        share = self._setup.model_share
+        if share.origin == "assumed":
+            model = self._setup.engine.model
+            self._warnings.append(f"model weight {share.weight} was not fitted to {model}: run genrec fit --ranking")
+        return share.weight
 
     @property
     def _room(self) -> int:

@@ -46,6 +46,7 @@ from genrec.parts import build_retriever, fit_weights, hold_out
 from genrec.prompting import load_pack, pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.scene import Ask, Scene
+from genrec.server import commands as serving
 from genrec.store import (
     Store,
     folder_model_weights,
@@ -76,6 +77,14 @@ app = typer.Typer(
 imports = typer.Typer(help="Turn a public data set into a data folder.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(prompts, name="prompt")
+app.command(
+    "serve",
+    epilog="Example: genrec serve --data films; then curl -H 'Authorization: Bearer KEY' -H 'Content-Type: "
+    'application/json\' -d \'{"user_id": "42"}\' http://127.0.0.1:8000/v1/recommend',
+)(serving.serve)
+app.add_typer(serving.keys, name="key")
+app.add_typer(serving.tenants, name="tenant")
+app.add_typer(serving.users, name="user")
 
 
 @app.command(

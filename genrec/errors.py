@@ -2,7 +2,9 @@
 
 GenrecError
 ├── DataError            a file, item, user or event that cannot be used
-│   └── NotFound         an unknown user or item
+│   ├── NotFound         an unknown user or item
+│   └── Conflict         an id that stands for something else already
+├── StoreError           the database did not take or give it        (retryable)
 ├── PromptError          a pack or template that cannot be used
 ├── ModelError           weights that cannot be found or must not be loaded
 ├── EngineError          the language model did not answer           (retryable)
@@ -26,6 +28,16 @@ class DataError(GenrecError):
 
 class NotFound(DataError):
     """An id that nothing is known about."""
+
+
+class Conflict(DataError):
+    """An id that stands for something else already."""
+
+
+class StoreError(GenrecError):
+    """The database did not take or give it: it is locked, full, broken or out of reach."""
+
+    retryable = True
 
 
 class PromptError(GenrecError):

@@ -9,11 +9,13 @@ from typing import Literal
 
 from genrec.explain import Cause, by_cause, by_signal, cite
 from genrec.prompting import clean
-from genrec.scene import Scene
-from genrec.types import Above, Contrast, Difference, SignalGap, WhyNot
+from genrec.scene import Scene, Setup
+from genrec.types import Above, Contrast, Difference, Parameters, SignalGap, SignalWeight, WhyNot
+from genrec.wording import LANGUAGES, wording
 from retrieval import Candidate, Query
 from retrieval.choice import seen
 from retrieval.types import ContributionKind
+from retrieval.weights import SIGNALS
 
 _RANKED = 200
 """How far down an item's place is looked for."""
@@ -63,6 +65,27 @@ def contrast(scene: Scene, a: str, b: str) -> Contrast:
         score_b=second.score,
         differences=tuple(differences),
         text=_say_contrast(scene, first, second, differences),
+    )
+
+
+def parameters(setup: Setup) -> Parameters:
+    """What decides on the order of a list, in every language."""
+    weights = setup.retriever.weights.model_dump()
+    share, model = setup.model_share, setup.engine.model
+    return Parameters(
+        pack=setup.pack.name,
+        model=model,
+        share=share,
+        signals=tuple(
+            SignalWeight(
+                name=name,
+                weight=weights[name],
+                meaning={language: wording(language).signal(name) for language in LANGUAGES},
+            )
+            for name in SIGNALS
+        ),
+        model_share={x: wording(x).model_share(model, share.weight, share.origin) for x in LANGUAGES},
+        unprofiled={language: wording(language).unprofiled() for language in LANGUAGES},
     )
 
 

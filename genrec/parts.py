@@ -9,12 +9,27 @@ from genrec.engine import Engine, HttpEngine, VllmEngine, cache_folder, default_
 from genrec.errors import DataError, ModelError
 from genrec.store import Store
 from retrieval import Encoder, Filter, Query, Retriever, SentenceEncoder, Weights
-from retrieval.cache import VectorCache
+from retrieval.cache import VectorCache, Vectorizer
 from retrieval.fit import FEWEST_CASES, Case, Fit, fit, hide_last
 from retrieval.index import Index
 
 Status = Callable[[str], None]
 """Called with a line whenever something that takes time begins."""
+
+
+def load_encoder(name: str, status: Status) -> Encoder:
+    """The sentence encoder of that name: hub id, local folder or `wheel:PACKAGE`.
+
+    Raises:
+        ModelError: it cannot be found or loaded.
+    """
+    folder = resolve(name, status)
+    status("loading the sentence encoder")
+    try:
+        return SentenceEncoder(folder, name=name)
+    except (ImportError, RuntimeError, OSError, ValueError) as error:
+        cause = misfit_packages() or " ".join(str(error).split())
+        raise ModelError(f"the encoder {name!r} cannot be loaded: {cause}") from error
 
 
 def build_retriever(
@@ -23,26 +38,21 @@ def build_retriever(
     status: Status,
     weights: Weights | None = None,
     index: Index | None = None,
+    cache: Vectorizer | None = None,
 ) -> Retriever:
-    """Encode the items of a store, those that are not in the cache yet.
+    """Encode the items of a store, those that are not in the cache yet; `cache` is the user's where it is None.
 
     Raises:
         ModelError: the encoder cannot be found or loaded.
     """
     if isinstance(encoder, str):
-        folder = resolve(encoder, status)
-        status("loading the sentence encoder")
-        try:
-            encoder = SentenceEncoder(folder, name=encoder)
-        except (ImportError, RuntimeError, OSError, ValueError) as error:
-            cause = misfit_packages() or " ".join(str(error).split())
-            raise ModelError(f"the encoder {encoder!r} cannot be loaded: {cause}") from error
+        encoder = load_encoder(encoder, status)
     status(f"encoding {len(store.items)} items")
     return Retriever.build(
         store.items,
         store.events,
         encoder,
-        VectorCache(cache_folder() / "vectors.sqlite"),
+        cache or VectorCache(cache_folder() / "vectors.sqlite"),
         users=[store.user(user_id) for user_id in store.user_ids],
         weights=weights,
         index=index,

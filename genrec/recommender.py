@@ -21,7 +21,7 @@ from genrec.prompting import Pack, load_pack
 from genrec.reasons import ReasonCache
 from genrec.scene import Ask, Setup
 from genrec.store import Store, folder_model_weights, folder_pack, folder_weights, read_folder
-from genrec.types import Contrast, Explanation, Recommendation, WhyNot
+from genrec.types import Contrast, Explanation, Parameters, Recommendation, WhyNot
 from genrec.wording import Language
 from retrieval import Candidate, Context, Encoder, Event, Filter, Item, Retriever, User, Weights
 from retrieval.index import Index
@@ -107,7 +107,7 @@ class Recommender:
         cls,
         store: Store,
         *,
-        pack: str | Path = DEFAULT_PACK,
+        pack: str | Path | Pack = DEFAULT_PACK,
         engine: str | Engine | None = None,
         model: str | None = None,
         encoder: str | Encoder = DEFAULT_ENCODER,
@@ -118,7 +118,7 @@ class Recommender:
         status: Callable[[str], None] = lambda _: None,
     ) -> Self:
         """The same for items, users and events that are in memory: `Store(items, users, events)`."""
-        loaded = load_pack(pack)
+        loaded = pack if isinstance(pack, Pack) else load_pack(pack)
         retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
             started = runner.run(start_engine(engine, model, status))
@@ -134,16 +134,18 @@ class Recommender:
         instruction: str = "",
         filter: Filter | None = None,
         language: Language | None = None,
+        profiling: bool = True,
     ) -> Recommendation:
         """The n best items for a user, with reasons; 1 ≤ n ≤ 200, or 26 with the strategy `json`.
 
-        `language` is the one of the reasons (`en`, `zh`); None takes the configuration's.
+        `language` is the one of the reasons (`en`, `zh`); None takes the configuration's. Without `profiling` nothing
+        of the user's history and attributes is used, and the user need not be known.
 
         Raises:
             ValueError: n. NotFound: an unknown user. PromptError: a template fails on this request.
             EngineError, AnswerError: the model failed and the configuration says `on_failure="raise"`.
         """
-        return runner.run(self._last(self._ask(user_id, n, context, instruction, filter, language)))
+        return runner.run(self._last(self._ask(user_id, n, context, instruction, filter, language, profiling)))
 
     async def arecommend(
         self,
@@ -154,9 +156,15 @@ class Recommender:
         instruction: str = "",
         filter: Filter | None = None,
         language: Language | None = None,
+        profiling: bool = True,
+        deadline_s: float | None = None,
     ) -> Recommendation:
-        """The same, to await. Cancelling it frees the model's time at once."""
-        return await runner.wait(self._last(self._ask(user_id, n, context, instruction, filter, language)))
+        """The same, to await. Cancelling it frees the model's time at once.
+
+        `deadline_s`: what is left of the time where some of it was spent already; None is the configuration's.
+        """
+        ask = self._ask(user_id, n, context, instruction, filter, language, profiling, deadline_s)
+        return await runner.wait(self._last(ask))
 
     def stream(
         self,
@@ -167,12 +175,29 @@ class Recommender:
         instruction: str = "",
         filter: Filter | None = None,
         language: Language | None = None,
+        profiling: bool = True,
     ) -> Iterator[Recommendation]:
         """The ranked items at once, without reasons; again each time a reason is ready; last, the answer.
 
         Items never change their place from one state to the next.
         """
-        return runner.iterate(self._states(self._ask(user_id, n, context, instruction, filter, language)))
+        return runner.iterate(self._states(self._ask(user_id, n, context, instruction, filter, language, profiling)))
+
+    def astream(
+        self,
+        user_id: str,
+        n: int = 5,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
+        language: Language | None = None,
+        profiling: bool = True,
+        deadline_s: float | None = None,
+    ) -> AsyncIterator[Recommendation]:
+        """The same, for `async for`. Leaving it early, or cancelling it, frees the model's time at once."""
+        ask = self._ask(user_id, n, context, instruction, filter, language, profiling, deadline_s)
+        return runner.follow(self._states(ask))
 
     def explain(
         self,
@@ -190,6 +215,20 @@ class Recommender:
         """
         ask = self._ask(user_id, 1, context, instruction, None, language)
         return runner.run(explain_one(self.setup, ask, self.store.item(item_id)))
+
+    async def aexplain(
+        self,
+        user_id: str,
+        item_id: str,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        language: Language | None = None,
+        deadline_s: float | None = None,
+    ) -> Explanation:
+        """The same, to await. Cancelling it frees the model's time at once."""
+        ask = self._ask(user_id, 1, context, instruction, None, language, deadline_s=deadline_s)
+        return await runner.wait(explain_one(self.setup, ask, self.store.item(item_id)))
 
     def why_not(
         self,
@@ -230,6 +269,10 @@ class Recommender:
         """The n items most like one item, each with what makes it so. Raises NotFound for an unknown item."""
         return self.retriever.similar(self.store.item(item_id).item_id, n, filter)
 
+    def parameters(self) -> Parameters:
+        """What decides on the order of a list, in plain words: for those who must be told."""
+        return insight.parameters(self.setup)
+
     def add_items(self, items: Iterable[Item]) -> None:
         """Add items, or replace those with the same ids: they can be recommended when this returns."""
         items = list(items)
@@ -247,6 +290,12 @@ class Recommender:
         events = list(events)
         self.store.add_events(events)
         self.retriever.knowledge.add_events(events)
+
+    def with_pack(self, pack: Pack) -> Recommender:
+        """The same with other prompts: items, events, vectors and engine are shared."""
+        fitted = self.setup.model_weight
+        weights = {} if fitted is None else {self.engine.model: fitted}
+        return Recommender(self.store, self.retriever, pack, self.engine, self.config, model_weights=weights)
 
     def close(self) -> None:
         """Stop the language model, unless it was given as an object: that one is its owner's to close."""
@@ -286,8 +335,10 @@ class Recommender:
         instruction: str,
         filter_: Filter | None,
         language: Language | None,
+        profiling: bool = True,
+        deadline_s: float | None = None,
     ) -> Ask:
         most = ONE_WINDOW if self.config.strategy == "json" else MOST_CANDIDATES
         if not 1 <= n <= most:
             raise ValueError(f"n is {n}: ask for 1 to {most} items")
-        return Ask(user_id, n, context or Context(), instruction, filter_ or Filter(), language)
+        return Ask(user_id, n, context or Context(), instruction, filter_ or Filter(), language, profiling, deadline_s)

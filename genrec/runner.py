@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -32,16 +32,7 @@ async def wait(work: Coroutine[Any, Any, _T]) -> _T:
 def iterate(items: AsyncIterator[_T]) -> Iterator[_T]:
     """The items of an asynchronous iterator, one by one; leaving early cancels it."""
     ready: queue.SimpleQueue[_T | Exception | None] = queue.SimpleQueue()
-
-    async def pump() -> None:
-        try:
-            async for item in items:
-                ready.put(item)
-            ready.put(None)
-        except Exception as error:  # raised again in the caller's thread
-            ready.put(error)
-
-    future = _submit(pump())
+    future = _submit(_pump(items, ready.put))
     try:
         while (item := ready.get()) is not None:
             if isinstance(item, Exception):
@@ -51,7 +42,32 @@ def iterate(items: AsyncIterator[_T]) -> Iterator[_T]:
         future.cancel()
 
 
+async def follow(items: AsyncIterator[_T]) -> AsyncIterator[_T]:
+    """The same on the caller's loop; cancelling the caller cancels it too."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Queue[_T | Exception | None] = asyncio.Queue()
+    future = _submit(_pump(items, lambda item: loop.call_soon_threadsafe(ready.put_nowait, item)))
+    try:
+        while (item := await ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        future.cancel()
+
+
+async def _pump(items: AsyncIterator[_T], put: Callable[[_T | Exception | None], object]) -> None:
+    """Hand over every item, then None, or the error that ended them."""
+    try:
+        async for item in items:
+            put(item)
+        put(None)
+    except Exception as error:  # raised again where the items are read
+        put(error)
+
+
 def _submit(work: Coroutine[Any, Any, _T]) -> Future[_T]:
+    """Start `work` on the loop. It sees the caller's context variables, so its spans are part of the caller's trace."""
     return asyncio.run_coroutine_threadsafe(work, _running_loop())
 
 

@@ -9,13 +9,17 @@ from datetime import UTC, datetime
 
 from genrec.calibration import Calibration
 from genrec.config import Config
-from genrec.engine import Engine
+from genrec.deadline import Deadline
+from genrec.engine import Engine, measured_weight
 from genrec.explain import World
 from genrec.prompting import Pack
 from genrec.reasons import ReasonCache
 from genrec.store import Store
+from genrec.types import ModelShare
 from genrec.wording import Language, Wording, wording
-from retrieval import Context, Event, Filter, Item, Query, Retriever
+from retrieval import Context, Event, Filter, Item, Query, Retriever, User
+
+_UNMEASURED_WEIGHT = 0.5
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,30 @@ class Setup:
         """The request with the user and the history that belong to it. Raises NotFound for an unknown user."""
         return Scene(self.store, self.retriever, self.config, ask)
 
+    def deadline(self, ask: Ask) -> Deadline:
+        """The time that this request has, from now on."""
+        return Deadline(self.config.deadline_s if ask.deadline_s is None else ask.deadline_s)
+
+    @property
+    def model_share(self) -> ModelShare:
+        """The model's share in the fused score: as configured, as fitted, as measured, or half of it."""
+        if self.config.model_weight is not None:
+            return ModelShare(weight=self.config.model_weight, origin="configured")
+        if self.model_weight is not None:
+            return ModelShare(weight=self.model_weight, origin="fitted")
+        measured = measured_weight(self.engine.model)
+        if measured is not None:
+            return ModelShare(weight=measured, origin="measured")
+        return ModelShare(weight=_UNMEASURED_WEIGHT, origin="assumed")
+
 
 @dataclass(frozen=True)
 class Ask:
-    """What somebody wants: n items for a user, here and now."""
+    """What somebody wants: n items for a user, here and now.
+
+    Without `profiling` nothing of the user's history and attributes is used, and the user need not be known.
+    `deadline_s` is the time that is left; None is the configuration's.
+    """
 
     user_id: str
     n: int = 1
@@ -47,6 +71,8 @@ class Ask:
     instruction: str = ""
     filter: Filter = field(default_factory=Filter)
     language: Language | None = None
+    profiling: bool = True
+    deadline_s: float | None = None
 
 
 class Scene:
@@ -55,11 +81,12 @@ class Scene:
     def __init__(self, store: Store, retriever: Retriever, config: Config, ask: Ask) -> None:
         self.store, self.retriever, self._policy = store, retriever, config.policy
         self.ask = ask
-        self.user = store.user(ask.user_id)
-        self.history = store.history(ask.user_id)
+        self.user = store.user(ask.user_id) if ask.profiling else User(user_id=ask.user_id)
+        self.history = store.history(ask.user_id) if ask.profiling else ()
         self.now = ask.context.time or datetime.now(UTC)
         self.language: Language = ask.language or config.language
-        about = (config.seed, ask.user_id, ask.instruction, ask.context.fields())
+        who = ask.user_id if ask.profiling else None
+        about = (config.seed, who, ask.instruction, ask.context.fields())
         self.seed = zlib.crc32(repr(about).encode("utf-8", "surrogatepass"))
 
     @property

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from genrec.wording import Language
 from retrieval.types import ContributionKind
 
 Strategy = Literal["labels", "json"]
@@ -223,3 +224,37 @@ class Contrast(_Frozen):
     score_b: float
     differences: tuple[Difference, ...]
     text: str
+
+
+class ModelShare(_Frozen):
+    """The language model's share in the fused score, from 0 to 1, and where it comes from.
+
+    `configured`: somebody set it. `fitted`: by `genrec fit --ranking` to this data. `measured`: by genrec for this
+    model. `assumed`: nobody measured it.
+    """
+
+    weight: float
+    origin: Literal["configured", "fitted", "measured", "assumed"]
+
+
+class SignalWeight(_Frozen):
+    """A signal, how much it counts, and what it sees in an item, by language."""
+
+    name: str
+    weight: float
+    meaning: dict[Language, str]
+
+
+class Parameters(_Frozen):
+    """What decides on the order of a list: for people who want to know, and for those who must be told.
+
+    `model_share` and `unprofiled` say by language where the model's share comes from, and how to get a list that uses
+    nothing of a user's history and attributes.
+    """
+
+    pack: str
+    model: str
+    share: ModelShare
+    signals: tuple[SignalWeight, ...]
+    model_share: dict[Language, str]
+    unprofiled: dict[Language, str]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -15,6 +17,23 @@ Progress = Callable[[int, int], None]
 """Called with (done, total) while something long runs."""
 
 _BATCH = 256
+
+
+class Vectorizer(Protocol):
+    """Turns texts into vectors, and may remember them."""
+
+    def encode(self, encoder: Encoder, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        """Unit vectors, shape (len(texts), d)."""
+
+
+class NoCache:
+    """Keeps nothing: for texts that are looked at once and belong to somebody else."""
+
+    def encode(self, encoder: Encoder, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        vectors = encoder.encode(texts)
+        if progress:
+            progress(len(texts), len(texts))
+        return vectors
 
 
 class VectorCache:
@@ -43,6 +62,16 @@ class VectorCache:
                 if progress:
                     progress(min(done + _BATCH, len(missing)), len(missing))
         return np.stack([known[key] for key in keys]) if keys else np.empty((0, 0), np.float32)
+
+    def keep_only(self, encoder: Encoder, texts: Sequence[str]) -> None:
+        """Forget the vectors of all other texts, and leave no byte of them in the file."""
+        wanted = {_key(encoder.name, text) for text in texts}
+        with closing(self._open()) as database:
+            database.execute("PRAGMA secure_delete=ON")
+            held = [key for (key,) in database.execute("SELECT key FROM vectors")]
+            with database:
+                database.executemany("DELETE FROM vectors WHERE key = ?", ((key,) for key in held if key not in wanted))
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _open(self) -> sqlite3.Connection:
         database = sqlite3.connect(self._path, timeout=60)

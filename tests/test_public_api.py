@@ -17,6 +17,7 @@ def test_every_public_name_has_a_docstring() -> None:
 
 
 def test_every_error_is_a_genrec_error() -> None:
-    errors = [getattr(genrec, name) for name in genrec.__all__ if name.endswith(("Error", "NotFound", "Timeout"))]
-    assert len(errors) == 8
+    ends = ("Error", "NotFound", "Conflict", "Timeout")
+    errors = [getattr(genrec, name) for name in genrec.__all__ if name.endswith(ends)]
+    assert len(errors) == 10
     assert all(issubclass(error, genrec.GenrecError) for error in errors)

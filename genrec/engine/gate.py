@@ -25,11 +25,15 @@ class Gate:
         self._waiting = waiting
         self._in_line = 0
 
+    def check(self) -> None:
+        """Raises EngineBusy where the line is full."""
+        if self._free.locked() and self._in_line >= self._waiting:
+            raise EngineBusy(f"{self._in_line} calls wait for the model already: ask again later")
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Wait for a place and hold it. Raises EngineBusy where the line is full."""
-        if self._free.locked() and self._in_line >= self._waiting:
-            raise EngineBusy(f"{self._in_line} calls wait for the model already: ask again later")
+        self.check()
         self._in_line += 1
         try:
             await self._free.acquire()

@@ -12,6 +12,7 @@ import httpx
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
 from genrec.engine.gate import RUNNING, Gate
 from genrec.errors import EngineError, ModelError
+from genrec.tracing import outgoing
 from genrec.types import Usage
 
 _MOST_LOGPROBS = 20
@@ -53,6 +54,7 @@ class HttpEngine:
             timeout=httpx.Timeout(None, connect=_CONNECT_S),  # the recommender holds the deadline
             limits=httpx.Limits(max_connections=RUNNING, max_keepalive_connections=RUNNING),
             transport=transport,
+            event_hooks={"request": [_carry_trace]},
         )
         try:
             served = (await _get(client, "/v1/models")).json()["data"]
@@ -190,6 +192,11 @@ class HttpEngine:
             raise EngineError(f"the engine failed: {_cause(error)}") from error
         except ValueError as error:
             raise EngineError("the engine streamed something that is not JSON") from error
+
+
+async def _carry_trace(request: httpx.Request) -> None:
+    """What the server does for this request belongs to the trace of whoever asked."""
+    request.headers.update(outgoing())
 
 
 async def _get(client: httpx.AsyncClient, path: str) -> httpx.Response:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,8 +104,13 @@ def rollback(folder: Path, label: Label) -> Move:
     Raises:
         PromptError: the label never stood anywhere else.
     """
+    return _move(folder, label, before(moves(folder), label, folder.resolve().name), "rollback")
+
+
+def before(made: Iterable[Move], label: str, name: str) -> str:
+    """The version that a label of a pack goes back to. Raises PromptError where there is none."""
     stood: list[str] = []
-    for move in moves(folder):
+    for move in made:
         if move.label != label:
             continue
         if move.by == "rollback":
@@ -113,8 +119,8 @@ def rollback(folder: Path, label: Label) -> Move:
             stood.append(move.version)
     if len(stood) < 2:
         where = f"it is back at the first, {stood[0]}" if stood else "it was never promoted"
-        raise PromptError(f"pack {folder.resolve().name!r}: no version before for {label!r} to go back to: {where}")
-    return _move(folder, label, stood[-2], "rollback")
+        raise PromptError(f"pack {name!r}: no version before for {label!r} to go back to: {where}")
+    return stood[-2]
 
 
 def _keep(pack: Pack, kept: Path) -> None:

@@ -5,6 +5,7 @@ from genrec.wording.chinese import Chinese
 from genrec.wording.english import English
 
 _WORDINGS: dict[Language, Wording] = {"en": English(), "zh": Chinese()}
+LANGUAGES = tuple(_WORDINGS)
 
 
 def wording(language: Language) -> Wording:
@@ -12,4 +13,4 @@ def wording(language: Language) -> Wording:
     return _WORDINGS[language]
 
 
-__all__ = ["Language", "Wording", "wording"]
+__all__ = ["LANGUAGES", "Language", "Wording", "wording"]

@@ -58,3 +58,9 @@ class Wording(Protocol):
 
     def contrast(self, better: str, other: str, because: Sequence[str]) -> str:
         """Which of two items is ahead, and by what, strongest first; `because` is empty for a tie."""
+
+    def model_share(self, model: str, weight: float, origin: str) -> str:
+        """What part of a score is the language model's, and who says so (see `genrec.types.ModelShare`)."""
+
+    def unprofiled(self) -> str:
+        """How to get a list that uses nothing of what is known of the user."""

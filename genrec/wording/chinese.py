@@ -58,6 +58,12 @@ _FIELDS = {
     "company": "同伴",
     "interests": "兴趣",
 }
+_ORIGINS = {
+    "configured": "由本服务的运营者设定",
+    "fitted": "按本数据中用户的选择拟合得出",
+    "measured": "由genrec的作者对该模型测得",
+    "assumed": "尚无人测量，为假定值",
+}
 _NOT_SHOWN = {"seen": "你已经接触过它", "filter": "筛选条件排除了它"}
 
 
@@ -116,3 +122,9 @@ class Chinese:
         if not because:
             return f"“{better}”和“{other}”不分先后。"
         return f"“{better}”排在“{other}”之前，主要因为{'，并且'.join(because)}。"
+
+    def model_share(self, model: str, weight: float, origin: str) -> str:
+        return f"语言模型{model}决定得分的{weight:.0%}，其余由各项信号决定：{_ORIGINS[origin]}。"
+
+    def unprofiled(self) -> str:
+        return "请求时设置profiling: false，列表就不使用用户的历史和资料，只使用请求的情境与要求，以及他人的选择。"

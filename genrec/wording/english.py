@@ -46,6 +46,12 @@ _SIGNALS = {
     "instruction": "a text that means what you ask for",
     "instruction_words": "the words that you ask for",
 }
+_ORIGINS = {
+    "configured": "set by whoever runs this service",
+    "fitted": "fitted to what users of this data took",
+    "measured": "measured for this model by the makers of genrec",
+    "assumed": "assumed, because nobody measured it yet",
+}
 _NOT_SHOWN = {"seen": "you have met it already", "filter": "the filter leaves it out"}
 
 
@@ -104,3 +110,12 @@ class English:
         if not because:
             return f"Nothing sets {better} and {other} apart."
         return f"{better} is ahead of {other}, most of all because {' and '.join(because)}."
+
+    def model_share(self, model: str, weight: float, origin: str) -> str:
+        return f"The language model {model} decides {weight:.0%} of a score, the signals the rest: {_ORIGINS[origin]}."
+
+    def unprofiled(self) -> str:
+        return (
+            "Ask with profiling: false for a list that uses nothing of the user's history and attributes: only the "
+            "context and the instruction of the request, and what others took."
+        )

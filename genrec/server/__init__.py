@@ -1,0 +1,1 @@
+"""genrec over HTTP: `genrec serve`. FastAPI is imported here and nowhere else."""

@@ -1,0 +1,111 @@
+"""Who asks, for which tenant, what they may do, and how often. The tenant follows from the key alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from time import monotonic
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from genrec.errors import StoreError
+from genrec.server.desk import Desk
+from genrec.server.failures import Forbidden, RateLimited, Unauthenticated
+from genrec.server.lines import Lines
+from genrec.server.settings import Settings
+from genrec.store.database import Database, Key, Scope
+
+_REMEMBERED = 1000
+_LONGEST_SECRET = 200
+
+
+class Access:
+    """Finds keys, and counts what each asks for."""
+
+    def __init__(self, database: Database, lines: Lines, settings: Settings) -> None:
+        self._database, self._lines = database, lines
+        self._rate = settings.rate
+        self._known: OrderedDict[str, Key] = OrderedDict()
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+
+    async def admit(self, secret: str) -> Key:
+        """The key of a request, which counts as one.
+
+        While the database cannot be read, keys count that it knew before.
+
+        Raises:
+            Unauthenticated: no such key. RateLimited: it asks too often. StoreError.
+        """
+        key = await self._find(secret) if 0 < len(secret) <= _LONGEST_SECRET else None
+        if key is None:
+            raise Unauthenticated("no valid API key: send it as Authorization: Bearer KEY; genrec key add makes one")
+        self.charge(key, 1)
+        return key
+
+    def charge(self, key: Key, requests: int) -> None:
+        """Count requests of a key. Raises RateLimited, which counts none of them."""
+        bucket = self._buckets.setdefault((key.tenant, key.name), Bucket(self._rate))
+        if wait_s := bucket.take(requests):
+            raise RateLimited(f"key {key.name!r} may send {self._rate} requests a minute: ask again later", wait_s)
+
+    async def _find(self, secret: str) -> Key | None:
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+        try:
+            key = await self._lines.reading.run(self._database.find_key, secret)
+        except StoreError:
+            if digest not in self._known:
+                raise
+            return self._known[digest]
+        if key is None:
+            self._known.pop(digest, None)
+            return None
+        self._known[digest] = key
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return key
+
+
+class Bucket:
+    """A token bucket: it holds what one minute may bring, and fills up evenly."""
+
+    def __init__(self, a_minute: int) -> None:
+        self._most, self._each_s = float(a_minute), a_minute / 60
+        self._left, self._counted = self._most, monotonic()
+
+    def take(self, count: int) -> float:
+        """Take so many: 0, or the seconds until they are there, and nothing is taken."""
+        now = monotonic()
+        self._left = min(self._most, self._left + (now - self._counted) * self._each_s)
+        self._counted = now
+        if count > self._left:
+            return (min(count, self._most) - self._left) / self._each_s
+        self._left -= count
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A dependency: the desk of the key's tenant, where the key has a scope."""
+
+    scope: Scope
+
+    async def __call__(self, request: Request) -> Desk:
+        key: Key = request.state.key
+        if self.scope not in key.scopes:
+            raise Forbidden(f"key {key.name!r} has no scope {self.scope!r}: use one that has, or add one")
+        desk: Desk = await request.app.state.service.desk(key.tenant)
+        return desk
+
+
+Reader = Annotated[Desk, Depends(Needs("read"))]
+Writer = Annotated[Desk, Depends(Needs("write"))]
+Admin = Annotated[Desk, Depends(Needs("admin"))]
+
+
+def secret_of(headers: list[tuple[bytes, bytes]]) -> str:
+    """The API key in the headers of a request; empty where there is none."""
+    found = {name.lower(): value.decode("latin-1") for name, value in headers}
+    scheme, _, secret = found.get(b"authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else found.get(b"x-api-key", "").strip()

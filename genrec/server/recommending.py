@@ -1,0 +1,101 @@
+"""One list for one request: admitted, made from what is in memory, kept in the database, counted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from genrec.errors import NotFound, StoreError
+from genrec.recommender import Recommender
+from genrec.server.admission import TimeLeft
+from genrec.server.bodies import AskBody
+from genrec.server.desk import Desk
+from genrec.server.fields import parsed
+from genrec.server.logs import log_warning
+from genrec.server.service import Service
+from genrec.store.database import Saved
+from genrec.types import Recommendation
+
+NOT_KEPT = "this list was not kept, so its id cannot be asked for or named by events: "
+_ARGUMENTS = ("user_id", "n", "context", "instruction", "filter", "language", "profiling")
+
+
+async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendation:
+    """A whole answer.
+
+    Raises:
+        EmptyCatalogue, NotFound, PromptError: as they are. EngineBusy, EngineTimeout: no place in time.
+        StoreError: the tenant was never loaded, and cannot be now.
+    """
+    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
+        found = await recommender.arecommend(**_arguments(asked), deadline_s=left())
+    answer = _warned(found, warnings)
+    service.metrics.count(answer)
+    return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, _request(asked)))
+
+
+async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[Recommendation]:
+    """The answer as it grows. The first state is kept, so that events can name it, and in its place the last one.
+
+    Raises as `recommend` does.
+    """
+    answer = None
+    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
+        async for state in recommender.astream(**_arguments(asked), deadline_s=left()):
+            if answer is None:
+                warnings += await _keep(service, desk, desk.tenant.save_recommendation, state, _request(asked))
+            answer = _warned(state, warnings)
+            yield answer
+    if answer:
+        service.metrics.count(answer)
+        kept = not any(warning.startswith(NOT_KEPT) for warning in warnings)
+        yield _warned(answer, await _keep(service, desk, desk.tenant.complete_recommendation, answer) if kept else [])
+
+
+@asynccontextmanager
+async def _at_work(
+    service: Service, desk: Desk, prompt: str | None
+) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
+    """A place in the service, and the recommender at hand: with warnings, and the time that is left.
+
+    What fails inside is counted, for neither a stream nor a batch says it by a status.
+    """
+    try:
+        async with service.admission.place() as left:
+            recommender, warnings = await desk.at_hand()
+            yield await desk.prompted(recommender, prompt), warnings, left
+    except Exception as error:
+        service.metrics.failed.labels(type(error).__name__).inc()
+        raise
+
+
+def following(saved: Saved, n: int | None) -> AskBody:
+    """The same request again, without what its list showed; what earlier lists showed it excludes already."""
+    asked = parsed(AskBody, dict(saved.request))
+    shown = {item.item_id for item in saved.recommendation.items}
+    rest = asked.filter.model_copy(update={"deny": asked.filter.deny | shown})
+    return asked.model_copy(update={"filter": rest, "n": n or asked.n})
+
+
+async def _keep(service: Service, desk: Desk, write: Callable[..., None], *record: object) -> list[str]:
+    """Write an answer; a warning where that fails."""
+    try:
+        await desk.write(write, *record)
+    except (StoreError, NotFound) as error:
+        service.metrics.unkept.inc()
+        log_warning("a recommendation was not kept", error)
+        return [NOT_KEPT + ("the user is not known" if isinstance(error, NotFound) else "the database did not answer")]
+    return []
+
+
+def _arguments(asked: AskBody) -> dict[str, Any]:
+    return {name: getattr(asked, name) for name in _ARGUMENTS}
+
+
+def _request(asked: AskBody) -> Mapping[str, Any]:
+    return asked.model_dump(mode="json", exclude={"stream"})
+
+
+def _warned(answer: Recommendation, warnings: Sequence[str]) -> Recommendation:
+    return answer.model_copy(update={"warnings": (*answer.warnings, *warnings)}) if warnings else answer

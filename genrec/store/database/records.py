@@ -1,0 +1,113 @@
+"""What goes into the database and comes out of it, beside items, users, events and recommendations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from genrec.types import Recommendation
+from retrieval.types import Event, Item, User
+
+Scope = Literal["read", "write", "admin"]
+"""What a key may do."""
+Verdict = Literal["helpful", "unhelpful", "wrong"]
+"""What a user thinks of a reason."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """An API key, without its secret, which nobody keeps."""
+
+    tenant: str
+    name: str
+    scopes: frozenset[Scope]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How much of a tenant somebody has read. `epoch` grows when something is removed."""
+
+    seq: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All items, users and events of a tenant at one moment; events in the order in which they were acknowledged."""
+
+    items: tuple[Item, ...]
+    users: tuple[User, ...]
+    events: tuple[Event, ...]
+    mark: Mark
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What was written since a mark, oldest first.
+
+    `stale`: something was removed as well, so nothing is listed and a snapshot has to be taken.
+    """
+
+    items: tuple[Item, ...]
+    users: tuple[User, ...]
+    events: tuple[Event, ...]
+    mark: Mark
+    stale: bool
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An acknowledged event, with its id. `repeated`: it was there already."""
+
+    event: Event
+    repeated: bool
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A recommendation as it was given, and what was asked for."""
+
+    recommendation: Recommendation
+    request: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """A verdict on the reason of one item of a recommendation."""
+
+    recommendation_id: str
+    item_id: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How many rows were removed from each table."""
+
+    users: int
+    items: int
+    events: int
+    recommendations: int
+    feedback: int
+
+
+@dataclass(frozen=True)
+class KeptVersion:
+    """A version of a tenant's own prompts, and since when it is kept."""
+
+    version: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class LabelMove:
+    """A label was put on a version, at a moment in ISO 8601, by somebody."""
+
+    label: str
+    version: str
+    time: str
+    by: str

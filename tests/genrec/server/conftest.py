@@ -1,0 +1,114 @@
+"""The real app on a real SQLite database, with a scripted engine and words instead of a sentence encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from genrec import Config
+from genrec.server.app import create_app
+from genrec.server.service import Service
+from genrec.server.settings import Settings
+from genrec.store.database import Database, Tenant
+from genrec.testing import FakeEncoder, ScriptedEngine, tiny_store
+
+ALL = ("read", "write", "admin")
+
+
+@dataclass(frozen=True)
+class House:
+    """A service, its database, and a client with a key for everything."""
+
+    service: Service
+    database: Database
+    tenant: Tenant
+    client: TestClient
+    secret: str
+    path: Path
+
+    def key(self, *scopes: Any, tenant: str = "default", name: str = "other") -> dict[str, str]:
+        """The headers of a new key."""
+        return bearer(self.database.add_key(tenant, name, scopes))
+
+    def list(self, user_id: str = "ann", **more: Any) -> dict[str, Any]:
+        """A recommendation that has to succeed."""
+        answer = self.client.post("/v1/recommend", json={"user_id": user_id, "n": 3, **more})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def bearer(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def fill(tenant: Tenant) -> None:
+    """The tiny store."""
+    store = tiny_store()
+    tenant.put_items(store.items)
+    tenant.put_users([store.user(user_id) for user_id in store.user_ids])
+    tenant.add_events(store.events)
+
+
+Open = Callable[..., House]
+
+
+def build(
+    path: Path,
+    engine: ScriptedEngine | None = None,
+    *,
+    settings: Settings | None = None,
+    empty: bool = False,
+    **config: Any,
+) -> House:
+    """A service on a new database; its client is not open yet."""
+    database = Database.open(f"sqlite:///{path}", timeout_s=1)
+    tenant = database.create_tenant("default")
+    if not empty:
+        fill(tenant)
+    secret = database.add_key("default", "all", ALL)
+    service = Service(
+        database,
+        engine or ScriptedEngine(),
+        FakeEncoder(),
+        config=Config.model_validate({"model_weight": 1.0, **config}),
+        settings=settings,
+    )
+    client = TestClient(create_app(service, "test"), headers=bearer(secret), raise_server_exceptions=False)
+    return House(service, database, tenant, client, secret, path)
+
+
+@pytest.fixture
+def open_house(tmp_path: Path, own_cache: Path) -> Iterator[Open]:
+    """Makes services: `open_house(ScriptedEngine(...), settings=Settings(queue=0), deadline_s=1)`."""
+    with ExitStack() as opened:
+        count = iter(range(100))
+
+        def make(engine: ScriptedEngine | None = None, **more: Any) -> House:
+            house = build(tmp_path / f"{next(count)}.sqlite", engine, **more)
+            opened.enter_context(house.client)
+            return house
+
+        yield make
+
+
+@pytest.fixture
+def house(open_house: Open) -> House:
+    return open_house()
+
+
+@pytest.fixture(scope="module")
+def standing_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One service for many tests that change nothing."""
+    folder = tmp_path_factory.mktemp("standing")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GENREC_CACHE", str(folder / "cache"))
+        house = build(folder / "genrec.sqlite")
+        with house.client:
+            yield house
