@@ -48,16 +48,12 @@ def read_strictly(text: str, model: type[_M]) -> tuple[_M | None, list[Fault]]:
     """What a text says, or all that is wrong with it. No tags, no aliases, no key twice."""
     if len(text) > _LONGEST:
         return None, [Fault(None, f"more than {_LONGEST} characters of YAML")]
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        said = loader.construct_document(node) if node else None
+        node, said = _parsed(text)
     except yaml.MarkedYAMLError as error:
         return None, [_of_yaml(error)]
     except (yaml.YAMLError, ValueError, KeyError, TypeError) as error:  # the last three from tags such as !!bool
         return None, [Fault(None, _NOT_YAML + " ".join(str(error).split()))]
-    finally:
-        loader.dispose()
     if said is None:
         return None, [Fault(None, f"it is empty: write {', '.join(_required(model))}")]
     try:
@@ -69,6 +65,16 @@ def read_strictly(text: str, model: type[_M]) -> tuple[_M | None, list[Fault]]:
 def line_of(text: str, *path: str | int) -> int | None:
     """The line where a key or a place of a list stands in YAML that can be read."""
     return _line(yaml.compose(text, _Loader), path)
+
+
+def _parsed(text: str) -> tuple[Any, object]:
+    """The nodes of YAML, which know their lines, and what it says."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return node, loader.construct_document(node) if node else None
+    finally:
+        loader.dispose()
 
 
 def _line(node: Any, path: Sequence[str | int]) -> int | None:
