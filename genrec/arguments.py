@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +54,19 @@ Moment = Annotated[
 ]
 Instruction = Annotated[str, typer.Option("--instruction", help="What the user asks for, in words.")]
 InLanguage = Annotated[LanguageName, typer.Option("--language", help="The language of reasons.")]
+
+
+def one_of(known: Sequence[str]) -> Callable[[str], str]:
+    """A parser for options that take one of a few words; another is a usage error that names the nearest."""
+
+    def parse(value: str) -> str:
+        if value in known:
+            return value
+        near = get_close_matches(value, known, 1)
+        meant = f"did you mean {near[0]!r}?" if near else f"say one of {', '.join(known)}"
+        raise typer.BadParameter(f"{value!r}: {meant}")
+
+    return parse
 
 
 def parse_context(pairs: list[str]) -> Context:

@@ -189,9 +189,21 @@ def terminal(log: Path) -> Iterator[Terminal]:
             yield shown
         finally:
             shown.status("")
+            _let_go(out)
+            _let_go(err)
             sys.stdout.flush()
             sys.stderr.flush()
             os.dup2(kept[0], 1)
             os.dup2(kept[1], 2)
             os.close(kept[0])
             os.close(kept[1])
+
+
+def _let_go(stream: TextIO) -> None:
+    """Close quietly what nobody reads any more: a stream that could not be flushed fails again when it is closed."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

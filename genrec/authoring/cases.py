@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from genrec.authoring.rendering import Rendered, render
-from genrec.authoring.samples import Scene, demo_data, read_sample
+from genrec.authoring.samples import demo_data, read_sample
+from genrec.authoring.scene import Scene
 from genrec.engine import Engine, Sampling, TokenCounter
 from genrec.engine.base import begins_answer, collect
 from genrec.errors import AnswerError, PromptError
@@ -21,12 +22,15 @@ Status = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """One test of one template: what was wrong, empty where nothing was. `answer` is what a model said."""
+    """One test of one template: what was wrong, empty where nothing was.
+
+    `tokens` are None where the prompt could not be made, `answer` is what a model said.
+    """
 
     file: str
     sample: str
     problems: tuple[str, ...]
-    tokens: int = 0
+    tokens: int | None = None
     answer: str | None = None
 
     @property
@@ -40,9 +44,11 @@ async def run_tests(pack: Pack, tokens: TokenCounter, engine: Engine | None, sta
     Raises:
         EngineError: the model does not answer. PromptError: the pack has no demo data.
     """
-    found, store = [], demo_data(pack)
-    for task, language, file, case in _cases(pack):
-        status(f"testing {file} with sample {case.sample}")
+    found, store, cases = [], demo_data(pack), list(_cases(pack))
+    status(f"running {len(cases)} tests")
+    for task, language, file, case in cases:
+        if engine is not None:
+            status(f"asking the model: {file} with sample {case.sample}")
         try:
             scene = read_sample(pack, store, case.sample, language)
             rendered = render(pack, task, scene, tokens)

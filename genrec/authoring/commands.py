@@ -5,22 +5,24 @@ from __future__ import annotations
 import shlex
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from genrec import runner
-from genrec.arguments import AsJson, InLanguage, LanguageName, Model
+from genrec.arguments import AsJson, InLanguage, LanguageName, Model, one_of
 from genrec.authoring.cases import Outcome, run_tests
 from genrec.authoring.differences import Difference, changed_settings, differences
-from genrec.authoring.lint import Finding, lint
+from genrec.authoring.findings import Finding
+from genrec.authoring.lint import lint
 from genrec.authoring.rendering import Rendered, render
 from genrec.authoring.samples import WORST, demo_data, read_sample, sample_names
 from genrec.engine import Tokens, cache_folder, default_model, resolve
 from genrec.errors import PromptError
 from genrec.parts import start_engine
-from genrec.prompting import Pack, Task, find_pack, load_pack, pack_folder, pack_names
+from genrec.prompting import TASKS, Pack, PackError, Task, find_pack, load_pack, pack_folder, pack_names
 from genrec.prompting.versions import LABELS, Label, labels, moves, promote, rollback
 from genrec.terminal import Terminal, terminal
 from genrec.wording import Language
@@ -34,7 +36,10 @@ PackArgument = Annotated[
     str,
     typer.Argument(metavar="PACK", help="Name or folder of prompts; PACK@production or PACK@VERSION for a kept one."),
 ]
-InLabel = Annotated[Label, typer.Option("--label", help="Which label is moved.")]
+InLabel = Annotated[
+    Label, typer.Option("--label", parser=one_of(LABELS), metavar="|".join(LABELS), help="Which label is moved.")
+]
+_task = partial(typer.Option, "--task", parser=one_of(TASKS), metavar="|".join(TASKS))
 
 
 @prompts.command("list", epilog="Example: genrec prompt list --json")
@@ -59,6 +64,8 @@ def new(
 ) -> None:
     """Begin a pack of your own as a copy of another, with its samples, tests and demo data."""
     origin = load_pack(source)
+    if str(folder) in pack_names():
+        raise PromptError(f"{str(folder)!r} ships with genrec: give your copy another name, as in my-{folder}")
     if folder.exists():
         raise PromptError(f"{str(folder)!r} is there already: name a folder that is not")
     shutil.copytree(origin.folder, folder, ignore=shutil.ignore_patterns(".versions", "*.j2"))
@@ -75,7 +82,7 @@ def new(
 @prompts.command(epilog="Example: genrec prompt show movies --task rank")
 def show(
     pack: PackArgument,
-    task: Annotated[Task | None, typer.Option("--task", help="Its source too.")] = None,
+    task: Annotated[Task | None, _task(help="Its source too.")] = None,
     language: InLanguage = LanguageName.en,
     as_json: AsJson = False,
 ) -> None:
@@ -100,7 +107,7 @@ def show(
 @prompts.command("render", epilog="Example: genrec prompt render movies --task rank --sample regular --language zh")
 def render_sample(
     pack: PackArgument,
-    task: Annotated[Task, typer.Option("--task", help="Which prompt.")] = "rank",
+    task: Annotated[Task, _task(help="Which prompt.")] = "rank",
     sample: Annotated[str, typer.Option("--sample", help="Which request; 'worst' is the longest that can come.")] = "",
     language: InLanguage = LanguageName.en,
     model: Model = None,
@@ -124,19 +131,17 @@ def render_sample(
 @prompts.command("lint", epilog="Example: genrec prompt lint my-films")
 def lint_pack(pack: PackArgument, model: Model = None, as_json: AsJson = False) -> None:
     """Look for what is wrong: variables, output rules, what breaks caches, personal fields, budgets."""
-    loaded = load_pack(pack)
     with terminal(_log()) as screen:
-        found = lint(loaded, _tokens(screen, model))
+        name, version, home, found = _linted(screen, pack, model)
         screen.status("")
-        errors = _errors(found)
-        rows = [asdict(finding) for finding in found]
+        errors = sum(finding.level == "error" for finding in found)
         if as_json:
-            screen.json({"pack": loaded.name, "version": loaded.version, "findings": rows})
+            screen.json({"pack": name, "version": version, "findings": [asdict(finding) for finding in found]})
         else:
             for finding in found:
-                screen.line(f"{finding.level}: {loaded.home / finding.file}: {finding.problem}")
-            others = _count(len(found) - errors, "warning")
-            screen.line(f"{loaded.name}@{loaded.version}: {_count(errors, 'error')}, {others}")
+                screen.line(f"{finding.level}: {finding.said(home)}")
+            counted = f"{_count(errors, 'error')}, {_count(len(found) - errors, 'warning')}"
+            screen.line(f"{name}@{version}: {counted}" if version else f"{name}: {counted}")
     if errors:
         raise typer.Exit(1)
 
@@ -171,7 +176,7 @@ def check_pack(
 def diff_packs(
     before: Annotated[str, typer.Argument(metavar="BEFORE", help="Name, folder or kept version of prompts.")],
     after: Annotated[str, typer.Argument(metavar="AFTER", help="Those that are to take its place.")],
-    task: Annotated[Task | None, typer.Option("--task", help="Only this prompt.")] = None,
+    task: Annotated[Task | None, _task(help="Only this prompt.")] = None,
     sample: Annotated[str, typer.Option("--sample", help="Only this request of AFTER.")] = "",
     model: Model = None,
     as_json: AsJson = False,
@@ -200,16 +205,19 @@ def promote_pack(pack: PackArgument, label: InLabel = "production", model: Model
     loaded = load_pack(pack)
     with terminal(_log()) as screen:
         tokens = _tokens(screen, model)
-        errors = [f"{loaded.home / one.file}: {one.problem}" for one in lint(loaded, tokens) if one.level == "error"]
+        found = lint(loaded, tokens)
         outcomes = runner.run(run_tests(loaded, tokens, None, screen.status))
         screen.status("")
-        errors += [
-            f"{loaded.home / one.file}, sample {one.sample}: {problem}" for one in outcomes for problem in one.problems
-        ]
-        for error in errors:
-            screen.line(error)
+        for finding in found:
+            screen.line(f"{finding.level}: {finding.said(loaded.home)}")
+        errors = sum(finding.level == "error" for finding in found)
+        for one in outcomes:
+            if one.tokens is not None or not errors:  # lint has said what cannot be rendered
+                errors += len(one.problems)
+                for problem in one.problems:
+                    screen.line(f"error: {loaded.home / one.file}, sample {one.sample}: {problem}")
         if errors:
-            raise PromptError(f"{loaded.name}@{loaded.version} is not promoted: {_count(len(errors), 'problem')}")
+            raise PromptError(f"{loaded.name}@{loaded.version} is not promoted: {_count(errors, 'problem')}")
         stood = labels(loaded.folder).get(label, "nothing")
         if promote(loaded, label):
             screen.line(f"{loaded.name}@{label}: {stood} -> {loaded.version}, {len(outcomes)} tests passed")
@@ -223,7 +231,7 @@ def rollback_pack(pack: PackArgument, label: InLabel = "production") -> None:
     folder = find_pack(pack)
     stood = labels(folder).get(label, "nothing")
     move = rollback(folder, label)
-    typer.echo(f"{folder.name}@{move.label}: {stood} -> {move.version}")
+    typer.echo(f"{folder.resolve().name}@{move.label}: {stood} -> {move.version}")
 
 
 async def _tested(screen: Terminal, pack: Pack, engine: str | None, model: str | None) -> list[Outcome]:
@@ -237,10 +245,21 @@ async def _tested(screen: Terminal, pack: Pack, engine: str | None, model: str |
         await running.close()
 
 
+def _linted(screen: Terminal, pack: str, model: str | None) -> tuple[str, str | None, Path, list[Finding]]:
+    """A pack's name, version and home, with what is wrong; what keeps it from being compiled has no version."""
+    try:
+        loaded = load_pack(pack)
+    except PackError as error:
+        found = [Finding("error", fault.file, fault.cause, fault.line) for fault in error.faults]
+        return pack, None, error.faults[0].folder, found
+    return loaded.name, loaded.version, loaded.home, lint(loaded, _tokens(screen, model))
+
+
 def _show_outcome(screen: Terminal, outcome: Outcome) -> None:
     said = f", answer {outcome.answer!r}" if outcome.answer is not None else ""
     mark = "passed" if outcome.passed else "FAILED"
-    screen.line(f"{mark}: {outcome.file}, sample {outcome.sample}, {outcome.tokens} tokens{said}")
+    tokens = f", {outcome.tokens} tokens" if outcome.tokens is not None else ""
+    screen.line(f"{mark}: {outcome.file}, sample {outcome.sample}{tokens}{said}")
     for problem in outcome.problems:
         screen.line(f"   {problem}")
 
@@ -310,10 +329,6 @@ def _show_differences(screen: Terminal, found: list[Difference]) -> None:
             shown.add(changed)
         if repeated:
             screen.line(f" ({_count(repeated, 'change')} as above)")
-
-
-def _errors(found: list[Finding]) -> int:
-    return sum(finding.level == "error" for finding in found)
 
 
 def _tokens(screen: Terminal, model: str | None) -> Tokens:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from genrec.authoring.rendering import Rendered, render
 from genrec.authoring.samples import demo_data, read_sample, sample_names
 from genrec.engine import TokenCounter
-from genrec.prompting import TASKS, Messages, Pack, Task
+from genrec.prompting import TASKS, FrontMatter, Messages, Pack, Task
 from genrec.wording import Language
 
 _AROUND = 1
@@ -64,12 +64,20 @@ def changed_settings(before: Pack, after: Pack) -> list[Changed]:
     found = []
     for language in after.languages:
         for task in TASKS:
-            was, now = before.front(task, language), after.front(task, language)
-            for name in ("inputs", "sampling", "budget", "user_fields"):
-                old, new = getattr(was, name), getattr(now, name)
-                if old != new:
-                    found.append(Changed(task, language, name, _said(old), _said(new)))
+            was, now = _settings(before.front(task, language)), _settings(after.front(task, language))
+            found += [
+                Changed(task, language, name, _said(was[name]), _said(now[name]))
+                for name in now
+                if was[name] != now[name]
+            ]
     return found
+
+
+def _settings(front: FrontMatter) -> dict[str, object]:
+    """What changes what is sent or answered, each by its own name."""
+    parts = (("sampling", front.sampling), ("budget", front.budget))
+    inner = {f"{part}.{name}": value for part, model in parts for name, value in model.model_dump().items()}
+    return {"inputs": front.inputs, **inner, "user_fields": front.user_fields}
 
 
 def _hunks(was: Rendered, now: Rendered) -> Iterator[tuple[str, ...]]:
@@ -83,4 +91,6 @@ def _text(messages: Messages) -> list[str]:
 
 
 def _said(value: object) -> str:
+    if value is None or value == ():
+        return "none"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from genrec.authoring.samples import EVENTS, Scene
+from genrec.authoring.scene import EVENTS, Scene
 from genrec.budget import Cut, cuts
 from genrec.engine import TokenCounter
 from genrec.prompting import DESCRIPTION, Messages, Pack, RenderError, Task
@@ -43,7 +43,7 @@ def messages_of(pack: Pack, task: Task, scene: Scene, cut: Cut = EVERYTHING) -> 
     try:
         return pack.render(task, scene.data(cut.events, cut.description), scene.language)
     except RenderError as error:
-        raise RenderError(pack.home, error.file, error.line, f"{error.cause} (sample {scene.name})") from error
+        raise RenderError(pack.home, error.file, error.line, error.cause, scene.name) from error
 
 
 def render(pack: Pack, task: Task, scene: Scene, tokens: TokenCounter) -> Rendered:

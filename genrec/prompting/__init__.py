@@ -12,18 +12,10 @@ from genrec.prompting.data import (
     item_data,
     user_data,
 )
+from genrec.prompting.finding import find_pack, pack_folder, pack_names, read_pack
 from genrec.prompting.front import TASKS, FrontMatter, Part, Task
-from genrec.prompting.pack import (
-    Messages,
-    Pack,
-    RenderError,
-    Script,
-    find_pack,
-    make_pack,
-    pack_folder,
-    pack_names,
-    read_pack,
-)
+from genrec.prompting.making import make_pack
+from genrec.prompting.pack import Messages, Pack, PackError, RenderError, Script, TemplateError
 from genrec.prompting.versions import load_pack
 
 __all__ = [
@@ -32,11 +24,13 @@ __all__ = [
     "FrontMatter",
     "Messages",
     "Pack",
+    "PackError",
     "Part",
     "RenderError",
     "Script",
     "Subject",
     "Task",
+    "TemplateError",
     "candidate_data",
     "clean",
     "content_free",

@@ -47,6 +47,8 @@ def clean(text: str, limit: int = 300) -> str:
 
 def _visible(text: str) -> str:
     """What can be seen, on one line."""
+    if text.isascii() and text.isprintable():
+        return text  # most texts are
     kept: list[str] = []
     marks = 0
     for char in _UNSEEN.sub("", text):

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from difflib import get_close_matches
 from math import isfinite
 from time import thread_time
 from typing import Any
@@ -22,6 +23,8 @@ from jinja2 import nodes
 from jinja2.runtime import LoopContext, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
+
+from genrec.prompting.missing import Missing, kind
 
 _LONGEST_SOURCE = 64_000
 _MOST_NODES = 5_000
@@ -110,7 +113,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """`sources`: templates by their file names; `NAME.zh.j2` stands for `NAME.j2` where the language is zh."""
         super().__init__(
             loader=_Loader(sources, language),
-            undefined=jinja2.StrictUndefined,
+            undefined=Missing,
             autoescape=False,  # the output is a prompt, not a page
             trim_blocks=True,
             lstrip_blocks=True,
@@ -136,7 +139,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
             _make_room(len(left) + len(right))
             return left + right
         if not (_is_number(left) and _is_number(right)):
-            raise LimitError(f"{operator} is for numbers, not for {_kind(left)} and {_kind(right)}")
+            raise LimitError(f"{operator} is for numbers, not for {kind(left)} and {kind(right)}")
         found = super().call_binop(context, operator, left, right)
         if abs(found) > _LARGEST:
             raise LimitError(f"{operator} makes a number beyond {_LARGEST:g}")
@@ -180,10 +183,10 @@ def parse(environment: jinja2.Environment, source: str, file: str) -> nodes.Temp
     return environment.parse(source, file, file)
 
 
-def partials(tree: nodes.Template) -> list[str]:
-    """The files that a template includes by name."""
-    named = (include.template for include in tree.find_all(nodes.Include))
-    return [name.value for name in named if isinstance(name, nodes.Const)]
+def partials(tree: nodes.Template) -> dict[str, int]:
+    """The files that a template includes by name, each with the first line that does."""
+    named = [include.template for include in tree.find_all(nodes.Include)]
+    return {name.value: name.lineno for name in reversed(named) if isinstance(name, nodes.Const)}
 
 
 def _check(tree: nodes.Template, file: str) -> None:
@@ -208,10 +211,15 @@ def _problem(node: _Node, depth: int) -> str | None:
         return f"no {_NAMED.get(name, name.lower())} in a prompt"
     # Jinja says of a name that is not there only where its branch is taken.
     if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-        return f"No filter named {node.name!r}: there are {', '.join(FILTERS)}"
+        return f"No filter named {node.name!r}: {_meant(node.name, FILTERS)}there are {', '.join(FILTERS)}"
     if isinstance(node, nodes.Test) and node.name not in TESTS:
-        return f"No test named {node.name!r}: there are {', '.join(TESTS)}"
+        return f"No test named {node.name!r}: {_meant(node.name, TESTS)}there are {', '.join(TESTS)}"
     return _misuse(node)
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}? " if near else ""
 
 
 def _misuse(node: _Node) -> str | None:
@@ -327,24 +335,11 @@ def _plain(value: Any) -> str:
         return str(int(value))  # 22, not 22.0
     if isinstance(value, str | Undefined) or _is_number(value):
         return str(value)  # raises for what is undefined
-    raise LimitError(f"it prints {_kind(value)}: print its texts and numbers one by one")
+    raise LimitError(f"it prints {kind(value)}: print its texts and numbers one by one")
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _kind(value: Any) -> str:
-    kinds = {
-        str: "a text",
-        int: "a number",
-        float: "a number",
-        bool: "a truth value",
-        list: "a list",
-        dict: "something with fields",
-        type(None): "nothing (none)",
-    }
-    return kinds.get(type(value), "a part of Jinja")
 
 
 def _one_line(error: BaseException) -> str:

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from genrec.errors import PromptError
-from genrec.prompting.pack import Pack, find_pack, pack_folder, read_pack
+from genrec.prompting.finding import find_pack, pack_folder, read_pack
+from genrec.prompting.pack import Pack
 
 Label = Literal["production", "candidate"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -48,7 +49,7 @@ def load_pack(name_or_path: str | Path) -> Pack:
     named, at, wanted = str(name_or_path).rpartition("@")
     if not at or Path(name_or_path).is_dir():
         folder = find_pack(name_or_path)
-        return read_pack(folder, folder.name)
+        return read_pack(folder, folder.resolve().name)
     folder = find_pack(named)
     version = wanted if _VERSION.fullmatch(wanted) else labels(folder).get(wanted)
     if version is None:
@@ -59,7 +60,7 @@ def load_pack(name_or_path: str | Path) -> Pack:
     kept = folder / _FOLDER / version
     if not kept.is_dir():
         raise PromptError(f"pack {named!r} keeps no version {version!r}: those that had a label are kept")
-    pack = read_pack(kept, folder.name, folder)
+    pack = read_pack(kept, folder.resolve().name, folder)
     if pack.version != version:
         raise PromptError(f"{kept}: its files are not version {version} any more: somebody has edited them")
     return pack
@@ -87,7 +88,7 @@ def promote(pack: Pack, label: Label) -> Move | None:
     Raises:
         PromptError: a pack that ships with genrec, whose versions are genrec's own.
     """
-    if pack.folder.parent == pack_folder():
+    if pack.folder.resolve().parent == pack_folder().resolve():
         raise PromptError(f"{pack.name} ships with genrec: begin your own by genrec prompt new --from {pack.name}")
     if labels(pack.folder).get(label) == pack.version:
         return None
@@ -103,7 +104,7 @@ def rollback(folder: Path, label: Label) -> Move:
     Raises:
         PromptError: the label never stood anywhere else.
     """
-    return _move(folder, label, before(moves(folder), label, folder.name), "rollback")
+    return _move(folder, label, before(moves(folder), label, folder.resolve().name), "rollback")
 
 
 def before(made: Iterable[Move], label: str, name: str) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from genrec import GenrecError, PromptError, runner
 from genrec.authoring.cases import run_tests
+from genrec.authoring.differences import changed_settings
 from genrec.authoring.rendering import render
 from genrec.authoring.samples import demo_data, read_sample
 from genrec.engine import Engine, Tokens
@@ -30,9 +31,14 @@ def _genrec(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
+def _edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
 def _shorten(pack: Path) -> None:
-    path = pack / "_system.j2"
-    path.write_text(path.read_text().replace("You are a film guide.", "You are a film critic."))
+    _edit(pack / "_system.j2", "You are a film guide.", "You are a film critic.")
 
 
 @pytest.mark.parametrize("name", pack_names())
@@ -94,6 +100,7 @@ def test_the_budget_cuts_in_the_order_that_the_template_says(pack: Path, tokens:
 def test_from_a_copy_to_production_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert _genrec("new", "mine", "--from", "movies").returncode == 0
+    assert "give your copy another name" in _genrec("new", "movies", "--from", "movies").stderr
     assert "send the same prompts" in _genrec("diff", "movies", "mine").stdout
     first = load_pack("mine").version
     assert f"mine@production: nothing -> {first}" in _genrec("promote", "mine").stdout
@@ -123,14 +130,59 @@ def test_from_a_copy_to_production_and_back(tmp_path: Path, monkeypatch: pytest.
 
 def test_what_lint_or_tests_refuse_is_not_promoted(pack: Path) -> None:
     (pack / "_system.j2").write_text("{{ 'JSON' }} {{ history | length }} reason sentence")
+    (pack / "samples" / "more.yml").write_text("")
     failed = _genrec("promote", str(pack))
     assert failed.returncode == 1
+    assert "samples/more.yml: is never read: a sample is called more.yaml" in failed.stdout
     assert "rank.j2: the system text differs between requests" in failed.stdout
-    assert "_system.j2, line 1: does not render: 'history' is undefined (sample regular)" in failed.stdout
-    assert "explain.j2, sample newcomer: " in failed.stdout
-    assert f"is not promoted: {len(failed.stdout.splitlines())} problems" in failed.stderr
+    assert "_system.j2, line 1: uses 'history', which the inputs of explain.j2 do not declare" in failed.stdout
+    assert "undefined" not in failed.stdout
+    assert f"is not promoted: {len(failed.stdout.splitlines()) - 1} problems" in failed.stderr
+    assert failed.stderr.count("...") == 2
     assert _genrec("lint", str(pack)).returncode == 1
     assert labels(pack) == {}
+
+
+def test_what_keeps_a_pack_from_being_compiled_is_linted_together(pack: Path) -> None:
+    _edit(pack / "rank.j2", "budget:", "bugdet:")
+    _edit(pack / "list.j2", '"_item.j2"', '"_itm.j2"')
+    failed = _genrec("lint", str(pack), "--json")
+    assert failed.returncode == 1
+    found = json.loads(failed.stdout)["findings"]
+    assert [(one["level"], one["file"], one["line"]) for one in found] == [
+        ("error", "rank.j2", 7),
+        ("error", "list.j2", 43),
+    ]
+    assert "did you mean '_item.j2'?" in found[1]["problem"]
+
+
+def test_a_test_whose_sample_cannot_be_read_has_no_tokens(pack: Path, tokens: Tokens) -> None:
+    (pack / "samples" / "family.yaml").unlink()
+    found = runner.run(run_tests(load_pack(pack), tokens, None, lambda _: None))
+    failed = [outcome for outcome in found if not outcome.passed]
+    assert {(outcome.sample, outcome.tokens) for outcome in failed} == {("family", None)}
+    (pack / "samples" / "family.yml").write_text("")
+    with pytest.raises(PromptError, match=r"samples/family\.yml has to be called family\.yaml"):
+        read_sample(load_pack(pack), demo_data(load_pack(pack)), "family", "en")
+
+
+def test_settings_that_changed_are_named_one_by_one(pack: Path) -> None:
+    before = load_pack(pack)
+    _edit(pack / "rank.j2", "{tokens: 3500, drop: [history]}", "{tokens: 3000, drop: []}")
+    found = changed_settings(before, load_pack(pack))
+    assert [(one.task, one.setting, one.before, one.after) for one in found] == [
+        ("rank", "budget.tokens", "3500", "3000"),
+        ("rank", "budget.drop", "history", "none"),
+    ]
+
+
+def test_nobody_is_told_of_a_reader_that_has_left() -> None:
+    command = [*GENREC, "prompt", "show", "movies", "--task", "rank"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        assert running.stderr.read() == b""
 
 
 def test_packs_that_ship_have_no_labels() -> None:

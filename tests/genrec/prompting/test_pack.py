@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec import PromptError
-from genrec.prompting import RenderError, clean, load_pack, pack_folder, pack_names
+from genrec.prompting import PackError, RenderError, clean, load_pack, pack_folder, pack_names
 
 
 @pytest.fixture
@@ -53,7 +53,14 @@ def test_a_begun_answer_is_the_last_message() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("{{ user.shoe_size }}", "rank.j2, line 8: does not render: 'dict object' has no attribute 'shoe_size'"),
+        ("{{ user.shoe_size }}", "rank.j2, line 8: does not render: the user has no 'shoe_size': it has attributes"),
+        ("{% for item in history %}{{ item.titel }}{% endfor %}", "an item has no 'titel': did you mean 'title'?"),
+        (
+            "{% for item in history %}{{ item.year }}{% endfor %}",
+            "an item has no 'year': did you mean 'attributes.year'?",
+        ),
+        ("{% for item in history %}{{ item.item_id }}{% endfor %}", "a template never sees 'item_id'"),
+        ("{{ user.attributes.plan }}", "there is no 'plan' here: ask first whether it `is defined`"),
         ("{{ nobody }}", "rank.j2, line 8: does not render: 'nobody' is undefined"),
         ("{{ user['__class__'] }}", "line 8: does not compile: the field '__class__' is not for templates"),
         ("{{ ''.join.__globals__ }}", "the field '__globals__' is not for templates"),
@@ -70,8 +77,10 @@ def test_a_begun_answer_is_the_last_message() -> None:
 )
 def test_templates_are_strict_and_sandboxed(pack: Path, body: str, message: str) -> None:
     _rank(pack, body)
+    item = {"title": "Tea", "attributes": {"year": 1926}}
+    data = {"user": {"attributes": {}}, "history": [item], "instruction": "not declared"}
     with pytest.raises(PromptError) as error:
-        load_pack(pack).render("rank", {"user": {"attributes": {}}, "history": [], "instruction": "not declared"})
+        load_pack(pack).render("rank", data)
     assert message in str(error.value)
 
 
@@ -99,14 +108,22 @@ def test_a_template_that_does_not_compile_is_named_with_its_line(pack: Path, bod
         (_FRONT.replace("s: 1", "s: 1, temprature: 1"), "temprature: no such key: did you mean 'temperature'?"),
         (f"{_FRONT}\nuserfields: [age]", "userfields: no such key: did you mean 'user_fields'?"),
         (f"{_FRONT}\nzzz: 1", "zzz: no such key: known are name, description"),
-        (f"{_FRONT}\ntests: [{{sample: a, contain: b}}]", "tests.0.contain: no such key: did you mean 'contains'?"),
-        (_FRONT.replace("label", "list"), "output: 'list': the answer to rank.j2 is 'label'"),
-        (_FRONT.replace("[user,", "[usr,"), "inputs.0: is 'usr': input should be 'user', 'history'"),
-        (f"{_FRONT}\noutput: label", "the key 'output' stands twice"),
+        (
+            f"{_FRONT}\ntests: [{{sample: a, contain: b}}]",
+            "line 6: tests.contain: no such key: did you mean 'contains'?",
+        ),
+        (_FRONT.replace("label", "list"), "rank.j2, line 4: output: is 'list': the answer to rank.j2 is 'label'"),
+        (_FRONT.replace("[user,", "[usr,"), "rank.j2, line 3: inputs: is 'usr': did you mean 'user'?"),
+        (f"{_FRONT}\noutput: label", "rank.j2, line 6: not YAML as it is read here: the key 'output' stands twice"),
         (f"{_FRONT}\nsamples: regular", "samples: is 'regular': write a list"),
-        (f"{_FRONT}\nsamples: [1]", "samples.0: is 1, which YAML takes for no text: put it in quotes"),
+        (f"{_FRONT}\nsamples: [1]", "rank.j2, line 6: samples: is 1, which YAML takes for no text: put it in quotes"),
         (f"{_FRONT}\nbudget: 900", "budget: is 900: write keys and values"),
-        (f"{_FRONT}\nname: [a", "rank.j2, line 7: not YAML as it is read here: expected ',' or ']'"),
+        (f"{_FRONT}\nname: [a", "rank.j2, line 6: not YAML as it is read here: the [ or { here does not end"),
+        (
+            f"{_FRONT}\nname: Choose: it",
+            "line 6: not YAML as it is read here: put a text with a colon in quotes",
+        ),
+        ("", "rank.j2: it is empty: write description, inputs, output, sampling"),
         (f"{_FRONT}\nname: !!python/name:os.system", "not YAML as it is read here"),
         ("description: &a d\nname: *a", "no aliases"),
         ("description: [", "not YAML as it is read here"),
@@ -118,6 +135,19 @@ def test_front_matter_is_strict(pack: Path, front: str, message: str) -> None:
     with pytest.raises(PromptError) as error:
         load_pack(pack)
     assert message in str(error.value)
+
+
+def test_all_that_keeps_a_pack_from_being_compiled_is_said_together(pack: Path) -> None:
+    (pack / "rank.j2").write_text((pack / "rank.j2").read_text().replace("budget:", "bugdet:", 1))
+    (pack / "list.j2").write_text((pack / "list.j2").read_text() + "{% endif %}")
+    (pack / "_item.de.j2").write_text("x")
+    with pytest.raises(PackError, match=r"\(and 2 more: see genrec prompt lint\)") as error:
+        load_pack(pack)
+    assert {(one.file, one.cause.split(":")[0]) for one in error.value.faults} == {
+        ("_item.de.j2", "it is for the language 'de'"),
+        ("rank.j2", "bugdet"),
+        ("list.j2", "does not compile"),
+    }
 
 
 def test_front_matter_that_is_missing_or_does_not_end_is_said_so(pack: Path) -> None:
@@ -157,14 +187,17 @@ def test_a_variant_stands_for_a_file_in_its_language_also_where_that_is_included
     assert loaded.languages == ("en", "zh")
     assert [loaded.render("rank", data, language)[1]["content"] for language in ("en", "zh")] == ["a person", "一个人"]
     (pack / "_who.fr.j2").write_text("une personne")
-    with pytest.raises(PromptError, match="'fr': variants are for zh"):
+    with pytest.raises(PromptError, match=r"_who\.fr\.j2: it is for the language 'fr': variants are for zh"):
         load_pack(pack)
 
 
 @pytest.mark.parametrize(
     ("partials", "message"),
     [
-        ({"_a.j2": "x"}, "includes '_b.j2', which is not there"),
+        (
+            {"_a.j2": "x"},
+            "line 8: does not compile: includes '_b.j2', which is not there: did you mean '_a.j2'?",
+        ),
         ({"_a.j2": "x", "_b.j2": '{% include "_b.j2" %}'}, "includes itself through _b.j2"),
         ({"_a.j2": '{% include "_b.j2" %}', "_b.j2": '{% include "_a.j2" %}'}, "includes itself through"),
         ({"_a.j2": "x", "_b.j2": "{% if %}"}, "_b.j2, line 1: does not compile"),
@@ -182,6 +215,15 @@ def test_partials_are_there_and_do_not_go_in_circles(pack: Path, partials: dict[
 def test_a_pack_that_is_not_there() -> None:
     with pytest.raises(PromptError, match=r"no prompt pack 'moives': did you mean 'movies'.*events, general, movies"):
         load_pack("moives")
+
+
+def test_a_pack_by_the_folder_that_one_is_in(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pack / "samples")
+    assert load_pack("..").name == "mine"
+    monkeypatch.chdir(pack)
+    assert (load_pack(".").name, load_pack(".").version) == ("mine", load_pack(pack).version)
+    with pytest.raises(PromptError, match="no prompt pack ''"):
+        load_pack("")
 
 
 def test_a_folder_of_the_same_name_as_a_pack_that_ships(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
