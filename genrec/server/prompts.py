@@ -92,7 +92,7 @@ class Prompts:
         Raises:
             PromptError: they do. Conflict: the label does not stand at `expected`.
         """
-        errors = [f"{one.file}: {one.problem}" for one in self.lint(pack, engine) if one.level == "error"]
+        errors = [one.said(Path()) for one in self.lint(pack, engine) if one.level == "error"]
         tests = self.test(pack, engine)
         errors += [f"{one.file}, sample {one.sample}: {said}" for one in tests for said in one.problems]
         if errors:
