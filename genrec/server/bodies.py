@@ -2,97 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote
 
-from fastapi import Path, Query
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from genrec.authoring.samples import WORST
-from genrec.config import MOST_CANDIDATES
 from genrec.prompting import Task
 from genrec.server.failures import Problem
-from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
+from genrec.server.fields import (
+    MOST_ROWS,
+    Body,
+    Count,
+    Id,
+    Moment,
+    Past,
+    Sensible,
+    Short,
+    Text,
+    parsed,
+)
 from genrec.types import Usage
 from genrec.wording import Language
 from retrieval import Context, Event, Filter, Item, User
-from retrieval.types import Attributes, UtcTime
+from retrieval.types import Attributes
 
-MOST_ROWS = 1000
 MOST_REQUESTS = 32
 MOST_DOCUMENTS = 200
 MOST_FILES = 100
-_FIRST_YEAR, _LAST_YEAR = 1970, 2200
-_AHEAD = timedelta(days=1)
-
-Example = dict[str, Any]
-
-
-def _id(value: object) -> object:
-    return check_text(value, LONGEST_NAME) if isinstance(value, str) else value
-
-
-def _decoded(value: object) -> object:
-    """An id of a path, which arrives as it stands in the URL, so that it may hold any character, `/` too."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return _id(unquote(value, errors="strict"))
-    except UnicodeDecodeError as error:
-        raise ValueError("the id in the path is not UTF-8: percent-encode its bytes in UTF-8") from error
-
-
-def _sensible(time: datetime) -> datetime:
-    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
-        raise ValueError(f"the year is {time.year}: from {_FIRST_YEAR} to {_LAST_YEAR} are taken")
-    return time
-
-
-def _past(time: datetime) -> datetime:
-    """An event of the future would make everything that happened look old."""
-    if time > datetime.now(UTC) + _AHEAD:
-        raise ValueError("the time lies in the future: send the moment when it happened")
-    return _sensible(time)
-
-
-def _at_sensible_time(context: Context) -> Context:
-    if context.time:
-        _sensible(context.time)
-    return context
-
-
-Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1, max_length=LONGEST_NAME)]
-PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=3 * LONGEST_NAME)]
-Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
-Short = Annotated[str, StringConstraints(max_length=2000)]
-Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
-Moment = Annotated[Context, AfterValidator(_at_sensible_time)]
-Past = Annotated[UtcTime, AfterValidator(_past)]
-After = Annotated[str, BeforeValidator(_id), Query(max_length=LONGEST_NAME, description="The last id you have.")]
-Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
-HowMany = Annotated[int, Query(ge=1, le=MOST_CANDIDATES)]
-
-
-class Body(BaseModel):
-    """A request: unknown fields are mistakes, and so is text or a number that cannot be kept."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _plain(cls, value: Any) -> Any:
-        return check_plain(value)
 
 
 class AskBody(Body):
@@ -162,11 +98,11 @@ class ItemBody(Body):
     price: float | None = Field(default=None, ge=0)
     attributes: Attributes = Field(default_factory=dict)
     image: Short | None = None
-    created_at: Annotated[UtcTime, AfterValidator(_sensible)] | None = None
+    created_at: Sensible | None = None
 
     def item(self, item_id: str) -> Item:
-        """The item of an id. Raises ValidationError."""
-        return Item.model_validate({**self.model_dump(exclude_unset=True), "item_id": item_id})
+        """The item of an id. Raises RequestValidationError."""
+        return parsed(Item, {**self.model_dump(exclude_unset=True), "item_id": item_id})
 
 
 class UserBody(Body):

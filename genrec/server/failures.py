@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from genrec.errors import (
@@ -81,7 +81,6 @@ _TABLE: Mapping[type[Exception], tuple[int, str]] = {
     PreconditionFailed: (412, "precondition_failed"),
     DataError: (422, "invalid_data"),
     PromptError: (422, "prompt_failed"),
-    ValidationError: (422, "invalid_request"),
     RequestValidationError: (422, "invalid_request"),
     PreconditionRequired: (428, "precondition_required"),
     RateLimited: (429, "rate_limited"),
@@ -131,7 +130,7 @@ def problem(error: Exception) -> Problem:
         code = _CODES.get(error.status_code, "invalid_request")
         return Problem(code=code, message=str(error.detail), trace_id=trace_id())
     status, code = _entry(error)
-    if isinstance(error, ValidationError | RequestValidationError):
+    if isinstance(error, RequestValidationError):
         field, message = _first(error.errors())
         return Problem(code=code, message=message, field=field, trace_id=trace_id())
     if not isinstance(error, GenrecError):
@@ -154,7 +153,7 @@ def handle_failures(app: FastAPI) -> None:
     async def answer(_: Request, error: Exception) -> Response:
         return respond(error)
 
-    for kind in (GenrecError, RequestValidationError, ValidationError, HTTPException):
+    for kind in (GenrecError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
 
 

@@ -15,6 +15,7 @@ from genrec.server.trace import begin_trace
 API = "/v1/"
 GONE = 499
 """Whoever asked has left before the answer; as nginx counts it."""
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 _SECURITY = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -58,9 +59,10 @@ class Observed:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         key = scope.get("state", {}).get("key")
-        self._metrics.requests.labels(scope["method"], route, status).inc()
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # anybody may invent one
+        self._metrics.requests.labels(method, route, status).inc()
         self._metrics.seconds.labels(route).observe(seconds)
-        log_request(scope["method"], route, status, seconds * 1000, key.tenant if key else None)
+        log_request(method, route, status, seconds * 1000, key.tenant if key else None)
 
 
 class Guarded:

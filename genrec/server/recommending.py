@@ -11,6 +11,7 @@ from genrec.recommender import Recommender
 from genrec.server.admission import TimeLeft
 from genrec.server.bodies import AskBody
 from genrec.server.desk import Desk
+from genrec.server.fields import parsed
 from genrec.server.logs import log_warning
 from genrec.server.service import Service
 from genrec.store.database import Saved
@@ -64,7 +65,7 @@ async def _at_work(
 
 def following(saved: Saved, n: int | None) -> AskBody:
     """The same request again, without what its list showed; what earlier lists showed it excludes already."""
-    asked = AskBody.model_validate(dict(saved.request))
+    asked = parsed(AskBody, dict(saved.request))
     shown = {item.item_id for item in saved.recommendation.items}
     rest = asked.filter.model_copy(update={"deny": asked.filter.deny | shown})
     return asked.model_copy(update={"filter": rest, "n": n or asked.n})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -12,6 +12,9 @@ from genrec.errors import DataError, NotFound
 from retrieval.types import Event, Item, User
 
 _START = datetime.min.replace(tzinfo=UTC)
+
+_MOST_COMPARED = 5000
+"""Ids that a wrong one is compared with; with more of them it would take too long."""
 
 _T = TypeVar("_T", Item, User)
 
@@ -106,6 +109,6 @@ def _by_id(records: Iterable[_T], field: str) -> dict[str, _T]:
     return found
 
 
-def _nearest(wanted: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(wanted, list(known), n=1)
+def _nearest(wanted: str, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(wanted, known, n=1) if len(known) <= _MOST_COMPARED else []
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -11,30 +11,16 @@ from pydantic import BaseModel
 
 from genrec.errors import DataError
 from genrec.server.access import Admin, Reader, Writer
-from genrec.server.bodies import (
-    After,
-    ItemBody,
-    ItemPage,
-    ItemsBody,
-    Limit,
-    PathId,
-    Row,
-    Rows,
-    UserBody,
-    UserPage,
-    UsersBody,
-)
+from genrec.server.bodies import ItemBody, ItemPage, ItemsBody, Row, Rows, UserBody, UserPage, UsersBody
 from genrec.server.failures import problem
+from genrec.server.fields import After, Limit, Patch, PathId, parsed
 from genrec.server.merging import merge
 from genrec.server.routes.common import as_json, errors
 from retrieval import Item, User
 
 _T = TypeVar("_T", Item, User)
-_PATCH = Body(
-    media_type="application/merge-patch+json",
-    openapi_examples={"change": {"value": {"attributes": {"colour": "black", "weight": None}}}},
-)
-Patch = Annotated[dict[str, Any], _PATCH]
+_EXAMPLES: dict[str, Any] = {"change": {"value": {"attributes": {"colour": "black", "weight": None}}}}
+Change = Annotated[Patch, Body(media_type="application/merge-patch+json", openapi_examples=_EXAMPLES)]
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
@@ -72,11 +58,11 @@ async def put_item(desk: Writer, item_id: PathId, asked: ItemBody) -> Response:
 
 
 @router.patch("/items/{item_id}", response_model=Item, responses=errors(404))
-async def change_item(desk: Writer, item_id: PathId, change: Patch) -> Response:
+async def change_item(desk: Writer, item_id: PathId, change: Change) -> Response:
     """Change some fields of an item (JSON merge patch, RFC 7396): null removes one."""
     async with desk.changing:
         found = await desk.read(desk.tenant.item, item_id)
-        changed = ItemBody.model_validate(merge(found.model_dump(mode="json"), change))
+        changed = parsed(ItemBody, merge(found.model_dump(mode="json"), change))
         item = changed.item(_same("item_id", item_id, changed.item_id))
         await desk.write(desk.tenant.put_items, [item])
     await desk.after_write()
@@ -123,11 +109,11 @@ async def put_user(desk: Writer, user_id: PathId, asked: UserBody) -> Response:
 
 
 @router.patch("/users/{user_id}", response_model=User, responses=errors(404))
-async def change_user(desk: Writer, user_id: PathId, change: Patch) -> Response:
+async def change_user(desk: Writer, user_id: PathId, change: Change) -> Response:
     """Change some attributes of a user (JSON merge patch, RFC 7396): null removes one."""
     async with desk.changing:
         found = await desk.read(desk.tenant.user, user_id)
-        changed = UserBody.model_validate(merge(found.model_dump(mode="json"), change))
+        changed = parsed(UserBody, merge(found.model_dump(mode="json"), change))
         user = changed.user(_same("user_id", user_id, changed.user_id))
         await desk.write(desk.tenant.put_users, [user])
     await desk.after_write()
@@ -176,12 +162,12 @@ def _sorted_out(rows: list[Any], read: Callable[[Any], _T], name: Callable[[_T],
 
 
 def _item_of_row(row: Any) -> Item:
-    body = ItemBody.model_validate(row)
+    body = parsed(ItemBody, row)
     return body.item(_named("item_id", body.item_id))
 
 
 def _user_of_row(row: Any) -> User:
-    body = UserBody.model_validate(row)
+    body = parsed(UserBody, row)
     return body.user(_named("user_id", body.user_id))
 
 

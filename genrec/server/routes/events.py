@@ -9,9 +9,10 @@ from fastapi.responses import Response
 
 from genrec.server.access import Writer
 from genrec.server.acknowledging import acknowledge
-from genrec.server.bodies import Acknowledged, EventBody, FeedbackBody, OneOrManyEvents, PathId, Row, Rows
+from genrec.server.bodies import Acknowledged, EventBody, FeedbackBody, OneOrManyEvents, Row, Rows
 from genrec.server.desk import Desk
 from genrec.server.failures import problem
+from genrec.server.fields import PathId, parsed
 from genrec.server.routes.common import TheService, as_json, errors
 from genrec.server.service import Service
 from genrec.store.database import Feedback
@@ -56,7 +57,7 @@ async def _many(service: Service, desk: Desk, rows: list[Any]) -> Rows:
     bodies: list[EventBody | Exception] = []
     for row in rows:
         try:
-            bodies.append(EventBody.model_validate(row))
+            bodies.append(parsed(EventBody, row))
         except Exception as error:
             bodies.append(error)
     stored = iter(await acknowledge(desk, [body for body in bodies if isinstance(body, EventBody)]))

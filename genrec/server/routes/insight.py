@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from genrec.explain import alike, by_signal
 from genrec.server.access import Reader
-from genrec.server.bodies import ExplainBody, HowMany, PathId, WhyNotBody
+from genrec.server.bodies import ExplainBody, WhyNotBody
+from genrec.server.fields import HowMany, PathId
 from genrec.server.routes.common import TheService, as_json, errors
 from genrec.server.streaming import unless_gone
 from genrec.types import Explanation, Parameters, WhyNot

@@ -17,9 +17,10 @@ from genrec.prompting import Pack
 from genrec.prompting.front import FrontMatter
 from genrec.prompting.versions import Label, Move
 from genrec.server.access import Admin, Reader
-from genrec.server.bodies import AtBody, Id, LabelBody, PathId, RenderBody
+from genrec.server.bodies import AtBody, LabelBody, RenderBody
 from genrec.server.desk import Desk
 from genrec.server.failures import PreconditionFailed, PreconditionRequired
+from genrec.server.fields import Id, PathId
 from genrec.server.routes.common import TheService, errors
 from genrec.server.service import Service
 

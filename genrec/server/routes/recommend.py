@@ -10,9 +10,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from genrec.server.access import Reader
-from genrec.server.bodies import AskBody, BatchBody, HowMany, PathId, RecommendBody, RerankBody, Reranking
+from genrec.server.bodies import AskBody, BatchBody, RecommendBody, RerankBody, Reranking
 from genrec.server.desk import Desk
 from genrec.server.failures import Problem, problem
+from genrec.server.fields import HowMany, PathId, parsed
 from genrec.server.recommending import following, recommend, states
 from genrec.server.reranking import rerank
 from genrec.server.routes.common import TheService, as_json, errors
@@ -69,7 +70,7 @@ async def recommend_many(request: Request, desk: Reader, service: TheService, as
     async def one(row: Any) -> BatchRow:
         async with few:
             try:
-                return BatchRow(recommendation=await recommend(service, desk, AskBody.model_validate(row)))
+                return BatchRow(recommendation=await recommend(service, desk, parsed(AskBody, row)))
             except Exception as error:
                 return BatchRow(error=problem(error))
 

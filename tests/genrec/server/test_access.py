@@ -167,6 +167,10 @@ def test_no_route_gives_or_changes_what_is_another_tenants(house: House) -> None
         assert "Owntown" not in answer.text, route
         if "_id}" in route and not route.startswith("PUT") and route != "DELETE /v1/users/{user_id}":
             assert answer.status_code == 404, route
+        if route in {"POST /v1/recommend", "POST /v1/feedback", "POST /v1/explain", "POST /v1/why-not"}:
+            assert answer.status_code == 404, route
+    theirs = {"user_id": "ann", "item_id": "mocha", "type": "view", "recommendation_id": own["recommendation_id"]}
+    assert client.post("/v1/events", json=theirs, headers=headers).status_code == 404
     assert client.get("/v1/items/own-item").json()["title"] == "Own title"
     assert client.get("/v1/users/own-user/export").json() == before
 

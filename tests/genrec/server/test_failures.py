@@ -15,6 +15,7 @@ from genrec.server.failures import RateLimited, TooLarge, problem, respond, stat
 from genrec.testing import ScriptedEngine
 from tests.genrec.server.conftest import House, Open
 
+_DEEP = b'{"attributes": ' + b'{"a": ' * 400 + b"1" + b"}" * 401
 EVERY_ERROR = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GenrecError)]
 
 
@@ -138,7 +139,7 @@ def test_odd_ids_in_paths_are_refused(standing_house: House, kind: str, path: st
 
 def test_a_patch_is_looked_at_too(standing_house: House) -> None:
     headers = {"Content-Type": "application/json"}
-    for body in (b'{"attributes": {"a": "\\ud800"}}', b'{"price": 1e400}', b'{"title": "\\u0000"}', b"[]", b"{"):
+    for body in (b'{"attributes": {"a": "\\ud800"}}', b'{"price": 1e400}', b'{"title": "\\u0000"}', b"[]", b"{", _DEEP):
         assert standing_house.client.patch("/v1/items/mocha", content=body, headers=headers).status_code == 422
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
-import psycopg
 import pytest
 
 from genrec import Event, Evidence, Item, RankedItem, Reason, Recommendation, Trace
@@ -14,26 +11,6 @@ from genrec.store.database import Database, Tenant
 from genrec.types import PromptVersion
 
 ITEMS = [Item(item_id=item_id, title=item_id.title()) for item_id in ("lamp", "chair", "desk")]
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/genrec.db"
-
-
-@pytest.fixture
-def postgres_url(server: str) -> Iterator[str]:
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}".encode())
-        yield server.replace("/postgres?", f"/{name}?")
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    found: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
-    return found
 
 
 @pytest.fixture

@@ -297,6 +297,16 @@ def test_recommendations_are_kept_with_what_was_asked(tenant: Tenant) -> None:
         tenant.save_recommendation(answer("r2"), {"n": object()})
 
 
+def test_a_recommendation_is_completed_in_its_place(tenant: Tenant) -> None:
+    tenant.put_users([User(user_id="ann")])
+    tenant.save_recommendation(answer("r1"), {"n": 1})
+    tenant.complete_recommendation(answer("r1", reason="Bright and warm."))
+    saved = tenant.recommendation("r1")
+    assert (saved.recommendation, saved.request) == (answer("r1", reason="Bright and warm."), {"n": 1})
+    with pytest.raises(NotFound, match="no recommendation 'r2' to complete"):
+        tenant.complete_recommendation(answer("r2"))
+
+
 def test_a_recommendation_of_one_who_was_erased_meanwhile_is_not_kept(tenant: Tenant) -> None:
     tenant.put_users([User(user_id="ann")])
     tenant.erase_user("ann")

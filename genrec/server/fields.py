@@ -1,0 +1,98 @@
+"""The fields of requests: how long, how large, how late; and what every body has in common."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+from urllib.parse import unquote
+
+from fastapi import Path, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from genrec.config import MOST_CANDIDATES
+from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
+from retrieval import Context
+from retrieval.types import UtcTime
+
+MOST_ROWS = 1000
+"""In one request."""
+_FIRST_YEAR, _LAST_YEAR = 1970, 2200
+_AHEAD = timedelta(days=1)
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+def _id(value: object) -> object:
+    return check_text(value, LONGEST_NAME) if isinstance(value, str) else value
+
+
+def _decoded(value: object) -> object:
+    """An id of a path, which arrives as it stands in the URL, so that it may hold any character, `/` too."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return _id(unquote(value, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise ValueError("the id in the path is not UTF-8: percent-encode its bytes in UTF-8") from error
+
+
+def _sensible(time: datetime) -> datetime:
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(f"the year is {time.year}: from {_FIRST_YEAR} to {_LAST_YEAR} are taken")
+    return time
+
+
+def _past(time: datetime) -> datetime:
+    """An event of the future would make everything that happened look old."""
+    if time > datetime.now(UTC) + _AHEAD:
+        raise ValueError("the time lies in the future: send the moment when it happened")
+    return _sensible(time)
+
+
+def _at_sensible_time(context: Context) -> Context:
+    if context.time:
+        _sensible(context.time)
+    return context
+
+
+Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1, max_length=LONGEST_NAME)]
+PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=3 * LONGEST_NAME)]
+Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
+Short = Annotated[str, StringConstraints(max_length=2000)]
+Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
+Moment = Annotated[Context, AfterValidator(_at_sensible_time)]
+Sensible = Annotated[UtcTime, AfterValidator(_sensible)]
+Past = Annotated[UtcTime, AfterValidator(_past)]
+After = Annotated[str, BeforeValidator(_id), Query(max_length=LONGEST_NAME, description="The last id you have.")]
+Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
+Patch = Annotated[dict[str, Any], BeforeValidator(check_plain)]
+HowMany = Annotated[int, Query(ge=1, le=MOST_CANDIDATES)]
+
+
+class Body(BaseModel):
+    """A request: unknown fields are mistakes, and so is text or a number that cannot be kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, value: Any) -> Any:
+        return check_plain(value)
+
+
+def parsed(kind: type[_M], value: Any) -> _M:
+    """A part of a request that is looked at by itself. Raises RequestValidationError, as FastAPI does for the whole."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors()) from error
