@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from genrec.server.described import describe
 from genrec.server.failures import handle_failures
 from genrec.server.middleware import Guarded, Observed
 from genrec.server.routes import catalogue, events, health, insight, prompts, recommend
@@ -35,6 +36,7 @@ def create_app(service: Service, version: str) -> FastAPI:
     for routes in (recommend, events, catalogue, insight, prompts, health):
         app.include_router(routes.router)
     handle_failures(app)
+    describe(app)
     app.add_middleware(Guarded, service=service)
     app.add_middleware(Observed, service=service)  # the last one is the outermost
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StringConstraints, Tag, WithJsonSchema
 
 from genrec.authoring.samples import WORST
 from genrec.prompting import Task
@@ -54,14 +54,14 @@ class AskBody(Body):
     instruction: Short = ""
     filter: Filter = Field(default_factory=Filter)
     language: Language | None = None
-    profiling: bool = Field(True, description="false: nothing of the user's history and attributes is used.")
+    profiling: StrictBool = Field(True, description="false: nothing of the user's history and attributes is used.")
     prompt: Id | None = Field(None, description="A label or version of your prompts, not those that answer.")
 
 
 class RecommendBody(AskBody):
     """A request for one list. `stream` sends it as it grows, as server-sent events."""
 
-    stream: bool = False
+    stream: StrictBool = False
 
 
 class BatchBody(Body):
@@ -72,6 +72,18 @@ class BatchBody(Body):
     )
 
     requests: Annotated[list[Any], Field(min_length=1, max_length=MOST_REQUESTS)]
+
+
+Categories = Annotated[
+    Any,
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {"anyOf": [{"type": ["string", "number"]}, {"type": "array", "items": {"type": "string"}}]},
+            "description": "Names, or paths of names.",
+        }
+    ),
+]
 
 
 class ItemBody(Body):
@@ -94,7 +106,7 @@ class ItemBody(Body):
     item_id: Id | None = None
     title: Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
     description: Text = ""
-    categories: Any = ()
+    categories: Categories = ()
     price: float | None = Field(default=None, ge=0)
     attributes: Attributes = Field(default_factory=dict)
     image: Short | None = None
@@ -257,7 +269,7 @@ class RerankBody(Body):
         Field(min_length=1, max_length=MOST_DOCUMENTS),
     ]
     top_n: int | None = Field(default=None, ge=1)
-    return_documents: bool = False
+    return_documents: StrictBool = False
 
 
 class Reranked(BaseModel):

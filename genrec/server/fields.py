@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
@@ -16,11 +17,12 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
 from genrec.config import MOST_CANDIDATES
-from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
+from genrec.server.plain import LARGEST, LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
 from retrieval import Context
 from retrieval.types import UtcTime
 
@@ -28,11 +30,16 @@ MOST_ROWS = 1000
 """In one request."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _AHEAD = timedelta(days=1)
+_BEGINS_WITH_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WHOLE = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
 
 _M = TypeVar("_M", bound=BaseModel)
 
 
 def _id(value: object) -> object:
+    """An id as text; a whole number is taken too, for many databases count their rows."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return check_text(value, LONGEST_NAME) if isinstance(value, str) else value
 
 
@@ -59,20 +66,38 @@ def _past(time: datetime) -> datetime:
     return _sensible(time)
 
 
+def _written(value: object) -> object:
+    """A time as people write it; of a bare number nobody knows whether it counts seconds or milliseconds."""
+    if value is not None and not (isinstance(value, str) and _BEGINS_WITH_DATE.match(value)):
+        raise ValueError("a time is written as 2026-11-01T10:00:00Z or 2026-11-01")
+    return value
+
+
+def _with_written_time(value: object) -> object:
+    if isinstance(value, dict):
+        _written(value.get("time"))
+    return value
+
+
 def _at_sensible_time(context: Context) -> Context:
     if context.time:
         _sensible(context.time)
     return context
 
 
-Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1, max_length=LONGEST_NAME)]
-PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=3 * LONGEST_NAME)]
+Id = Annotated[
+    str,
+    BeforeValidator(_id),
+    StringConstraints(min_length=1, max_length=LONGEST_NAME),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}, _WHOLE]}),
+]
+PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=LONGEST_NAME)]
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 Short = Annotated[str, StringConstraints(max_length=2000)]
 Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
-Moment = Annotated[Context, AfterValidator(_at_sensible_time)]
-Sensible = Annotated[UtcTime, AfterValidator(_sensible)]
-Past = Annotated[UtcTime, AfterValidator(_past)]
+Moment = Annotated[Context, BeforeValidator(_with_written_time), AfterValidator(_at_sensible_time)]
+Sensible = Annotated[UtcTime, BeforeValidator(_written), AfterValidator(_sensible)]
+Past = Annotated[UtcTime, BeforeValidator(_written), AfterValidator(_past)]
 After = Annotated[str, BeforeValidator(_id), Query(max_length=LONGEST_NAME, description="The last id you have.")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
 Patch = Annotated[dict[str, Any], BeforeValidator(check_plain)]
@@ -82,7 +107,7 @@ HowMany = Annotated[int, Query(ge=1, le=MOST_CANDIDATES)]
 class Body(BaseModel):
     """A request: unknown fields are mistakes, and so is text or a number that cannot be kept."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
     @classmethod
