@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from genrec.server.described import describe
 from genrec.server.failures import handle_failures
+from genrec.server.mcp import ToolServer
 from genrec.server.middleware import Guarded, Observed
 from genrec.server.routes import catalogue, events, health, insight, prompts, recommend
 from genrec.server.service import Service
@@ -28,13 +29,15 @@ def create_app(service: Service, version: str) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.open()
-        yield
+        async with tools.sessions.run():
+            yield
         await service.close()
 
     app = FastAPI(title="genrec", version=version, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
     for routes in (recommend, events, catalogue, insight, prompts, health):
         app.include_router(routes.router)
+    tools = ToolServer(app)
     handle_failures(app)
     describe(app)
     app.add_middleware(Guarded, service=service)
