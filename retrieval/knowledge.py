@@ -11,6 +11,7 @@ from retrieval.cues import buckets, context_values, strength
 from retrieval.encoder import Encoder
 from retrieval.index import ExactIndex, Index
 from retrieval.lexical import LexicalIndex
+from retrieval.locks import Shared
 from retrieval.signals import (
     Affinity,
     After,
@@ -28,10 +29,11 @@ from retrieval.types import Event, Item, User
 
 
 class Knowledge:
-    """Everything that signals read. Not yet anything of who asks."""
+    """Everything that signals read. Not yet anything of who asks. Whoever computes with it holds `lock` for reading."""
 
     def __init__(self, encoder: Encoder, cache: Vectorizer, index: Index | None = None) -> None:
         self.encoder, self._cache = encoder, cache
+        self.lock = Shared()
         self.index: Index = ExactIndex() if index is None else index
         self.catalogue = Catalogue()
         self.behaviour = Behaviour()
@@ -61,16 +63,18 @@ class Knowledge:
         """
         items = list(items)
         vectors = self._cache.encode(self.encoder, [item.text() for item in items], progress)
-        fill = self.index.upsert if len(self.index) else self.index.replace
-        rows = self.catalogue.place(items)
-        fill(rows, vectors)
-        self._read_texts()
-        self.catalogue.reveal(rows)
+        with self.lock.writing():
+            fill = self.index.upsert if len(self.index) else self.index.replace
+            rows = self.catalogue.place(items)
+            fill(rows, vectors)
+            self._read_texts()
+            self.catalogue.reveal(rows)
 
     def remove_items(self, item_ids: Iterable[str]) -> None:
         """Forget items. Raises KeyError, before any is gone, for an unknown one."""
-        self.index.delete(self.catalogue.remove(item_ids))
-        self._read_texts()
+        with self.lock.writing():
+            self.index.delete(self.catalogue.remove(item_ids))
+            self._read_texts()
 
     def add_users(self, users: Iterable[User]) -> None:
         """Know who takes: the attributes count for the takes that come after this."""
@@ -78,12 +82,13 @@ class Knowledge:
 
     def add_events(self, events: Iterable[Event]) -> None:
         """Count events that speak for an item of the catalogue; those of one user in the order they happened."""
-        for event in events:
-            if strength(event) <= 0 or event.item_id not in self.catalogue:
-                continue
-            row = self.catalogue.row(event.item_id)
-            if self.behaviour.add(event.user_id, row, event.timestamp):
-                self._count(event, row)
+        with self.lock.writing():
+            for event in events:
+                if strength(event) <= 0 or event.item_id not in self.catalogue:
+                    continue
+                row = self.catalogue.row(event.item_id)
+                if self.behaviour.add(event.user_id, row, event.timestamp):
+                    self._count(event, row)
 
     def takers(self, item_id: str) -> int:
         """How many users took an item. Raises KeyError for one that is not there."""

@@ -83,6 +83,10 @@ class Retriever:
 
         The last `policy.explore` of them are items that few have taken, drawn by the policy's seed.
         """
+        with self.knowledge.lock.reading():
+            return self._retrieve(query, k)
+
+    def _retrieve(self, query: Query, k: int) -> list[Candidate]:
         policy, allowed, readings = query.policy, self.allowed(query), self._read(self._cues(query))
         k = min(k, int(np.count_nonzero(allowed)))
         explored = min(policy.explore, k)
@@ -97,8 +101,9 @@ class Retriever:
 
     def score(self, query: Query, item_ids: Sequence[str]) -> list[Candidate]:
         """The given items as candidates of this query, in their given order, seen or not."""
-        rows = self.knowledge.catalogue.rows(item_ids)
-        return self._candidates(self._read(self._cues(query)), rows, query.policy)
+        with self.knowledge.lock.reading():
+            rows = self.knowledge.catalogue.rows(item_ids)
+            return self._candidates(self._read(self._cues(query)), rows, query.policy)
 
     def similar(self, item_id: str, k: int, filter_: Filter | None = None) -> list[Candidate]:
         """The k items most like this one, by text, words, categories and who took them, and what in them is.
@@ -106,11 +111,12 @@ class Retriever:
         Raises KeyError for an id that is not there.
         """
         policy, catalogue = Policy(), self.knowledge.catalogue
-        allowed = catalogue.allowed(filter_ or Filter())
-        allowed[catalogue.row(item_id)] = False
         cue = Cue("item", item_id, 1.0, item_id=item_id)
-        readings = [(signal.name, signal.read([cue])) for signal in self.knowledge.signals if signal.name in _ALIKE]
-        return self._candidates(readings, self._best(readings, k, allowed, policy), policy)
+        with self.knowledge.lock.reading():
+            allowed = catalogue.allowed(filter_ or Filter())
+            allowed[catalogue.row(item_id)] = False
+            readings = [(signal.name, signal.read([cue])) for signal in self.knowledge.signals if signal.name in _ALIKE]
+            return self._candidates(readings, self._best(readings, k, allowed, policy), policy)
 
     def diverse(self, item_ids: Sequence[str], scores: Sequence[float], k: int, diversity: float) -> list[int]:
         """Places of the k best of scored items that are not too much alike, from 0, the best, to 1, all different."""

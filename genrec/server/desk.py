@@ -55,13 +55,13 @@ class Desk:
         self.changing = asyncio.Lock()
         """Held by whoever reads a record, changes it and puts it back."""
         self._reading = asyncio.Lock()
-        self._next: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[Recommender | None] | None = None
 
-    async def catch_up(self) -> None:
-        """Know everything that was committed before this call. Raises StoreError."""
+    async def catch_up(self) -> Recommender | None:
+        """Know everything that was committed before this call: None where that is no item. Raises StoreError."""
         if self._next is None:  # whoever asks before it begins joins it, whoever asks later needs another
             self._next = asyncio.create_task(self._catch_up())
-        await asyncio.shield(self._next)
+        return await asyncio.shield(self._next)
 
     async def after_write(self) -> None:
         """Catch up with a write that is on disk; where that fails now, the next request does it."""
@@ -84,8 +84,10 @@ class Desk:
         Raises:
             StoreError: the database cannot be read. EmptyCatalogue: it holds no item. PromptError: the tenant's pack.
         """
-        await self.catch_up()
-        return self._loaded()
+        recommender = await self.catch_up()
+        if recommender is None:
+            raise EmptyCatalogue(f"the catalogue of {self.tenant.name!r} is empty: put items, then ask again")
+        return recommender
 
     async def at_hand(self) -> tuple[Recommender, list[str]]:
         """The same; where the database cannot be read the recommender as it was, and a warning that says so.
@@ -119,22 +121,18 @@ class Desk:
         before = next((other.timestamp for other in known if other.event_id == event.event_id), None)
         return event.model_copy(update={"timestamp": before or datetime.now(UTC)})
 
-    def _loaded(self) -> Recommender:
-        if self._recommender is None:
-            raise EmptyCatalogue(f"the catalogue of {self.tenant.name!r} is empty: put items, then ask again")
-        return self._recommender
-
-    async def _catch_up(self) -> None:
+    async def _catch_up(self) -> Recommender | None:
         async with self._reading:
             self._next = None
-            await self.read(self._read)
+            return await self.read(self._read)
 
-    def _read(self) -> None:
+    def _read(self) -> Recommender | None:
         changes = self.tenant.changes(self._mark) if self._mark else None
         if changes is None or changes.stale:
             self._load()
         elif changes.mark != self._mark:
             self._apply(changes)
+        return self._recommender
 
     def _load(self) -> None:
         """All anew. Where that fails nothing is left, for what was there may have been removed."""

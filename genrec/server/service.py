@@ -45,7 +45,7 @@ class Service:
         self.settings = settings or Settings()
         self.config = config or Config()
         self.metrics = Metrics()
-        self._lines = Lines()
+        self._lines = Lines(database.writers)
         self.access = Access(database, self._lines, self.settings)
         self.admission = Admission(self.settings, self.config.deadline_s, self.metrics)
         self.health = Health(database, engine, self.settings)

@@ -23,7 +23,7 @@ class Store:
     """What is known. Events of a user are kept oldest first; those without a time keep their given order.
 
     A user who has events but no record of their own is known, without attributes. `people`: items are people, so an
-    item and a user with the same id are one person; elsewhere equal ids say nothing.
+    item and a user with the same id are one person; elsewhere equal ids say nothing. Others may read while one adds.
 
     Raises:
         DataError: no items, an id given twice, or an event of an unknown item.
@@ -47,7 +47,7 @@ class Store:
     @property
     def categories(self) -> Sequence[str]:
         """Every category of the catalogue, each once."""
-        return list(dict.fromkeys(category for item in self._items.values() for category in item.categories))
+        return list(dict.fromkeys(category for item in self.items for category in item.categories))
 
     @property
     def user_ids(self) -> Sequence[str]:
@@ -56,7 +56,7 @@ class Store:
 
     @property
     def events(self) -> Sequence[Event]:
-        return [event for events in self._events.values() for event in events]
+        return [event for events in list(self._events.values()) for event in events]
 
     def item(self, item_id: str) -> Item:
         """Raises NotFound, with the nearest id there is."""
@@ -93,10 +93,11 @@ class Store:
                     f"an event of user {event.user_id!r} names item {event.item_id!r}, "
                     "which is not in the catalogue: add the item or drop the event"
                 )
+        fresh: defaultdict[str, list[Event]] = defaultdict(list)
         for event in events:
-            self._events[event.user_id].append(event)
-        for user_id in {event.user_id for event in events}:
-            self._events[user_id].sort(key=lambda event: event.timestamp or _START)
+            fresh[event.user_id].append(event)
+        for user_id, more in fresh.items():  # in place of the list: a list that is sorted is empty to other threads
+            self._events[user_id] = sorted([*self._events[user_id], *more], key=lambda e: e.timestamp or _START)
 
 
 def _by_id(records: Iterable[_T], field: str) -> dict[str, _T]:

@@ -54,6 +54,11 @@ class Database:
         """The URL without its password."""
         return self._link.name
 
+    @property
+    def writers(self) -> int:
+        """How many may write at once: more of them only wait for each other."""
+        return self._link.writers
+
     def check(self) -> None:
         """Raises StoreError where the database cannot be read and written now."""
         with self._link.writing() as connection:

@@ -53,6 +53,11 @@ class Link:
         with named_errors(self.name), self._readers.begin() as connection:
             yield connection
 
+    @property
+    def writers(self) -> int:
+        """How many may write at once."""
+        return 1 if self._sqlite else _CONNECTIONS
+
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction: on the disk when this is left, or on any error not there at all. Raises StoreError."""

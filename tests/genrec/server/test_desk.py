@@ -27,7 +27,7 @@ def tenant(tmp_path: Path, own_cache: Path) -> Tenant:
 
 
 def _desk(tenant: Tenant) -> Desk:
-    return Desk(tenant, Parts(ScriptedEngine(), FakeEncoder(), Config(model_weight=1.0), Lines()))
+    return Desk(tenant, Parts(ScriptedEngine(), FakeEncoder(), Config(model_weight=1.0), Lines(writers=1)))
 
 
 def test_many_who_ask_at_once_read_once_or_twice(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
