@@ -24,12 +24,11 @@ def _complete(part: Any) -> None:
             _complete(inner)
     if not isinstance(part, dict):
         return
-    if part.get("type") == "string" and not _SAID_ALREADY & part.keys():
+    if "string" in part.get("type", ()) and not _SAID_ALREADY & part.keys():
         part |= _NO_NUL
     if part.get("additionalProperties"):
         part["propertyNames"] = {"maxLength": LONGEST_NAME, **_NO_NUL}
-    if part.get("type") == "array":
-        part.pop("uniqueItems", None)
+    part.pop("uniqueItems", None)
     for name, inner in list(part.items()):
         if name not in _DATA:
             _complete(inner)

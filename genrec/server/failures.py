@@ -162,8 +162,9 @@ def handle_failures(app: FastAPI) -> None:
 
 def _allowed(request: Request) -> list[str]:
     """The methods of a path: of all its routes, while Starlette names those of the first."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in routes for method in route.methods})
+    routes = request.app.routes
+    path = next(route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in routes if route.path == path for method in route.methods})
 
 
 def _entry(error: Exception) -> tuple[int, str]:
