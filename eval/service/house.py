@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from eval.service.hasty import HastyDatabase
 from genrec.config import Config
 from genrec.server.logs import begin_logging
 from genrec.server.running import run
@@ -111,8 +112,9 @@ def _furnish(database: Database, name: str, store: Store, pack: str) -> str:
 
 def _serve(plan: Plan) -> None:
     begin_logging(sys.stderr)
+    kind = HastyDatabase if plan.hasty else Database
     service = Service(
-        Database.open(plan.database, timeout_s=2),
+        kind.open(plan.database, timeout_s=2),
         ScriptedEngine(delay_s=plan.delay_s),
         FakeEncoder(),
         config=Config(model_weight=1.0, explain=plan.explain, deadline_s=plan.deadline_s),
