@@ -31,8 +31,10 @@ serve: $(RUNS)
 	mkdir -p .data
 	$(BIN)/genrec serve --data prompts/shop/demo --database sqlite:///.data/shop.sqlite
 
+# Without models on every core, each with one thread of its own; with models alone, as they take all cores.
 test: $(TESTS) lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not model"
+	$(BIN)/python -m pytest -m model
 
 bench: $(RUNS)
 	$(BIN)/python -m eval bench

@@ -22,7 +22,7 @@ from eval.ranks import compare as compare_ranks
 from eval.reasons import measure as measure_reasons
 from eval.retrieval import measure
 from eval.scrutiny import fair, memorised, page
-from eval.service.commands import outage
+from eval.service import commands as service
 from eval.validity import count_invalid
 from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
@@ -47,7 +47,10 @@ app.command(epilog="Example: python -m eval rank --data films --candidates lists
 app.command(epilog="Example: python -m eval candidates --data films --users 200 lists.tsv")(candidates)
 app.command(epilog="Example: python -m eval fair --data films --methods retriever,labels --users 100")(fair)
 app.command("memory", epilog="Example: python -m eval memory --data films --candidates lists.tsv")(memorised)
-app.command("service-outage", epilog="Example: python -m eval service-outage --requests 200")(outage)
+app.command("service-outage", epilog="Example: python -m eval service-outage --requests 200")(service.outage)
+app.command("service-contract", epilog="Example: python -m eval service-contract --json")(service.contract)
+app.command("service-isolation", epilog="Example: python -m eval service-isolation")(service.isolation)
+app.command("service-crash", epilog="Example: python -m eval service-crash --only sqlite")(service.crash)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 

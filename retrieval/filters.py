@@ -15,8 +15,8 @@ class Between(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    low: float | None = None
-    high: float | None = None
+    low: float | None = Field(default=None, strict=True)
+    high: float | None = Field(default=None, strict=True)
 
     @model_validator(mode="after")
     def _not_empty(self) -> Between:

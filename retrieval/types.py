@@ -30,9 +30,10 @@ def _as_utc(value: object) -> object:
 
 def _flat(value: object) -> object:
     """Category paths (`[["Beauty", "Makeup"], ["Beauty", "Nails"]]`) as their names, each once."""
-    if isinstance(value, list) and any(isinstance(entry, list) for entry in value):
-        return list(dict.fromkeys(name for path in value for name in (path if isinstance(path, list) else [path])))
-    return value
+    if not isinstance(value, list) or not any(isinstance(entry, list) for entry in value):
+        return value
+    names = [name for path in value for name in (path if isinstance(path, list) else [path])]
+    return list(dict.fromkeys(names)) if all(isinstance(name, str) for name in names) else names
 
 
 def _known(value: object) -> object:

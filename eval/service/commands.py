@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eval.options import AsJson
+from eval.service import isolation as isolating
 from eval.service import outage as outages
 from genrec.engine import cache_folder
-from genrec.terminal import terminal
+from genrec.terminal import Terminal, terminal
 
 
 def outage(
@@ -25,4 +27,63 @@ def outage(
         if as_json:
             screen.json(found)
         else:
-            screen.table([{"what": name, "found": value} for name, value in found.model_dump().items()])
+            _pairs(screen, found.model_dump())
+
+
+def contract(
+    examples: Annotated[int, typer.Option(min=1, help="Random requests for each operation and phase.")] = 150,
+    as_json: AsJson = False,
+) -> None:
+    """Hold the service to its own description with schemathesis; the exit status is 1 if a check fails."""
+    from eval.service.contract import check  # schemathesis comes with the tests
+
+    with terminal(cache_folder() / "log.txt") as screen, tempfile.TemporaryDirectory() as folder:
+        found = check(examples, Path(folder), screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            screen.line(found.said)
+            _pairs(screen, found.model_dump(exclude={"said"}))
+    raise typer.Exit(1 if found.failures else 0)
+
+
+def isolation(
+    requests: Annotated[int, typer.Option(min=50, help="How many requests for what is another tenant's.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Ask with one tenant's key for what is another's, everywhere; the exit status is 1 if anything gets through."""
+    with terminal(cache_folder() / "log.txt") as screen, tempfile.TemporaryDirectory() as folder:
+        found = isolating.measure(requests, Path(folder), screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            _pairs(screen, found.model_dump())
+    if problems := list(isolating.sound(found)):
+        raise SystemExit("; ".join(problems))
+
+
+def crash(
+    kills: Annotated[int, typer.Option(min=1, help="How often the service is killed, on each database.")] = 200,
+    control: Annotated[int, typer.Option(min=1, help="How often the service of the control is.")] = 10,
+    only: Annotated[str | None, typer.Option(help="sqlite or postgresql; else both.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Kill the service in the middle of writes; the exit status is 1 if what it acknowledged is lost."""
+    from eval.service import crash as crashing  # a PostgreSQL comes with the tests
+
+    with terminal(cache_folder() / "log.txt") as screen, tempfile.TemporaryDirectory() as folder:
+        found = crashing.measure(Path(folder), kills, control, only, screen.status)
+        screen.status("")
+        rows = [one.model_dump() for one in found]
+        if as_json:
+            screen.json({"rows": rows})
+        else:
+            screen.table(rows)
+    if problems := list(crashing.sound(found)):
+        raise SystemExit("; ".join(problems))
+
+
+def _pairs(screen: Terminal, values: Mapping[str, object]) -> None:
+    screen.table([{"what": name, "found": value} for name, value in values.items()])

@@ -52,9 +52,21 @@ def _visible(text: str) -> str:
     kept: list[str] = []
     marks = 0
     for char in _UNSEEN.sub("", text):
-        marks = marks + 1 if unicodedata.combining(char) else 0
-        if char.isspace():
-            kept.append(" ")
-        elif marks <= _MOST_MARKS and unicodedata.category(char) not in _DROPPED:
-            kept.append(char)
+        shown, is_mark = _CHARACTERS[char]
+        marks = marks + 1 if is_mark else 0
+        if marks <= _MOST_MARKS:
+            kept.append(shown)
     return "".join(kept)
+
+
+class _Characters(dict[str, tuple[str, bool]]):
+    """What is shown of a character, and whether it is a mark on the one before; looked up once for each."""
+
+    def __missing__(self, char: str) -> tuple[str, bool]:
+        dropped = unicodedata.category(char) in _DROPPED
+        shown = " " if char.isspace() else "" if dropped else char
+        self[char] = found = shown, bool(unicodedata.combining(char))
+        return found
+
+
+_CHARACTERS = _Characters()

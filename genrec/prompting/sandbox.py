@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
 from math import isfinite
-from time import thread_time
+from time import perf_counter, thread_time
 from typing import Any
 
 import jinja2
@@ -30,8 +30,10 @@ _LONGEST_SOURCE = 64_000
 _MOST_NODES = 5_000
 _DEEPEST = 60
 _FUEL = 200_000
-_SECONDS = 0.3
+_SECONDS = 0.2
 """Of the processor, for one message."""
+_UNWATCHED_S = 0.1
+"""So long nobody asks how much that is: the question takes longer than most messages."""
 _OF_PARTIAL = 100
 """Fuel that including a partial takes."""
 _LONGEST_TEXT = 20_000
@@ -81,13 +83,20 @@ class Fuel:
     """What is left for one rendering."""
 
     def __init__(self) -> None:
-        self._left, self._until = _FUEL, thread_time() + _SECONDS
+        self._left = _FUEL
+        self._watched_from = perf_counter() + _UNWATCHED_S
+        self._until: float | None = None
 
     def spend(self, amount: int) -> None:
         """Raises LimitError where nothing is left."""
         self._left -= amount
-        if self._left < 0 or thread_time() > self._until:
+        if self._left < 0 or (perf_counter() > self._watched_from and self._slow()):
             raise LimitError("it loops, repeats or writes more than any prompt needs")
+
+    def _slow(self) -> bool:
+        if self._until is None:
+            self._until = thread_time() + _SECONDS
+        return thread_time() > self._until
 
 
 _fuel: ContextVar[Fuel] = ContextVar("fuel")

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from genrec.server.described import describe
 from genrec.server.failures import handle_failures
 from genrec.server.mcp import ToolServer
 from genrec.server.middleware import Guarded, Observed
@@ -38,6 +39,7 @@ def create_app(service: Service, version: str) -> FastAPI:
         app.include_router(routes.router)
     tools = ToolServer(app)
     handle_failures(app)
+    describe(app)
     app.add_middleware(Guarded, service=service)
     app.add_middleware(Observed, service=service)  # the last one is the outermost
     return app

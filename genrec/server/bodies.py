@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StringConstraints, Tag
 
 from genrec.authoring.samples import WORST
 from genrec.prompting import Task
@@ -12,19 +12,27 @@ from genrec.server.failures import Problem
 from genrec.server.fields import (
     MOST_ROWS,
     Body,
+    Categories,
+    Changed,
     Count,
+    Envelope,
     Id,
+    Kind,
+    Known,
     Moment,
+    Number,
     Past,
+    Price,
+    Rank,
     Sensible,
     Short,
     Text,
+    Title,
     parsed,
 )
 from genrec.types import Usage
 from genrec.wording import Language
 from retrieval import Context, Event, Filter, Item, User
-from retrieval.types import Attributes
 
 MOST_REQUESTS = 32
 MOST_DOCUMENTS = 200
@@ -54,17 +62,17 @@ class AskBody(Body):
     instruction: Short = ""
     filter: Filter = Field(default_factory=Filter)
     language: Language | None = None
-    profiling: bool = Field(True, description="false: nothing of the user's history and attributes is used.")
+    profiling: StrictBool = Field(True, description="false: nothing of the user's history and attributes is used.")
     prompt: Id | None = Field(None, description="A label or version of your prompts, not those that answer.")
 
 
 class RecommendBody(AskBody):
     """A request for one list. `stream` sends it as it grows, as server-sent events."""
 
-    stream: bool = False
+    stream: StrictBool = False
 
 
-class BatchBody(Body):
+class BatchBody(Envelope):
     """Requests for several lists."""
 
     model_config = ConfigDict(
@@ -92,11 +100,11 @@ class ItemBody(Body):
     )
 
     item_id: Id | None = None
-    title: Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
+    title: Title
     description: Text = ""
-    categories: Any = ()
-    price: float | None = Field(default=None, ge=0)
-    attributes: Attributes = Field(default_factory=dict)
+    categories: Categories = ()
+    price: Price | None = None
+    attributes: Known = Field(default_factory=dict)
     image: Short | None = None
     created_at: Sensible | None = None
 
@@ -105,20 +113,44 @@ class ItemBody(Body):
         return parsed(Item, {**self.model_dump(exclude_unset=True), "item_id": item_id})
 
 
+class ItemChange(Body):
+    """Fields of an item to put in place of its own; null removes one, of attributes too."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"attributes": {"colour": "black", "weight": None}}]})
+
+    item_id: Id | None = None
+    title: Title = Field(default_factory=str)
+    description: Text | None = None
+    categories: Categories | None = None
+    price: Price | None = None
+    attributes: Changed | None = None
+    image: Short | None = None
+    created_at: Sensible | None = None
+
+
 class UserBody(Body):
     """A user; `user_id` stands in the path where there is one."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"attributes": {"age": 25, "city": "Beijing"}}]})
 
     user_id: Id | None = None
-    attributes: Attributes = Field(default_factory=dict)
+    attributes: Known = Field(default_factory=dict)
 
     def user(self, user_id: str) -> User:
         """The user of an id."""
         return User(user_id=user_id, attributes=self.attributes)
 
 
-class ItemsBody(Body):
+class UserChange(Body):
+    """Attributes of a user to put in place of those that they have; null removes one."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"attributes": {"city": "Delft", "age": None}}]})
+
+    user_id: Id | None = None
+    attributes: Changed | None = None
+
+
+class ItemsBody(Envelope):
     """Many items, each with its `item_id`."""
 
     model_config = ConfigDict(
@@ -128,7 +160,7 @@ class ItemsBody(Body):
     items: Annotated[list[Any], Field(min_length=1, max_length=MOST_ROWS)]
 
 
-class UsersBody(Body):
+class UsersBody(Envelope):
     """Many users, each with its `user_id`."""
 
     model_config = ConfigDict(
@@ -162,9 +194,9 @@ class EventBody(Body):
 
     user_id: Id
     item_id: Id
-    type: Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True)]
+    type: Kind
     timestamp: Past | None = None
-    value: float | None = None
+    value: Number | None = None
     context: Moment | None = None
     event_id: Id | None = None
     recommendation_id: Id | None = None
@@ -174,7 +206,7 @@ class EventBody(Body):
         return Event.model_validate(self.model_dump(exclude={"recommendation_id"}, exclude_none=True))
 
 
-class EventsBody(Body):
+class EventsBody(Envelope):
     """Many events; each is kept or refused by itself."""
 
     model_config = ConfigDict(
@@ -256,8 +288,8 @@ class RerankBody(Body):
         list[Annotated[Text, StringConstraints(min_length=1)] | Document],
         Field(min_length=1, max_length=MOST_DOCUMENTS),
     ]
-    top_n: int | None = Field(default=None, ge=1)
-    return_documents: bool = False
+    top_n: Rank | None = None
+    return_documents: StrictBool = False
 
 
 class Reranked(BaseModel):

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from genrec.errors import (
     AnswerError,
@@ -150,11 +151,20 @@ def respond(error: Exception) -> Response:
 def handle_failures(app: FastAPI) -> None:
     """Let every error of a route end in `respond`."""
 
-    async def answer(_: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
+        if status_of(error) == 405:
+            return respond(HTTPException(405, headers={"Allow": ", ".join(_allowed(request))}))
         return respond(error)
 
     for kind in (GenrecError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of a path: of all its routes, while Starlette names those of the first."""
+    routes = request.app.routes
+    path = next(route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    return sorted({method for route in routes if route.path == path for method in route.methods})
 
 
 def _entry(error: Exception) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 from urllib.parse import unquote
@@ -16,23 +17,41 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 
 from genrec.config import MOST_CANDIDATES
-from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
+from genrec.server.plain import LARGEST, LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
 from retrieval import Context
-from retrieval.types import UtcTime
+from retrieval.types import Attributes, AttributeValue, UtcTime
 
 MOST_ROWS = 1000
 """In one request."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _AHEAD = timedelta(days=1)
+_BEGINS_WITH_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+_NAME = {"type": ["string", "number"]}
+_NAMES = {
+    "type": "array",
+    "items": {"anyOf": [_NAME, {"type": "array", "items": _NAME}]},
+    "description": "Names, or paths of names.",
+}
+_ATTRIBUTES = {
+    "type": "object",
+    "additionalProperties": {"anyOf": [{"type": ["string", "number", "boolean", "null"]}, _TEXTS]},
+    "description": "What says nothing (null, blank text, an empty list) is left out.",
+}
+_WHOLE = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
 
 _M = TypeVar("_M", bound=BaseModel)
 
 
 def _id(value: object) -> object:
+    """An id as text; a whole number is taken too, for many databases count their rows."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        return str(int(value))
     return check_text(value, LONGEST_NAME) if isinstance(value, str) else value
 
 
@@ -59,30 +78,70 @@ def _past(time: datetime) -> datetime:
     return _sensible(time)
 
 
+def _number(value: object) -> object:
+    """A number, and nothing that might be taken for one."""
+    if isinstance(value, bool | str):
+        raise ValueError("a number is needed")
+    return value
+
+
+def _written(value: object) -> object:
+    """A time as people write it; of a bare number nobody knows whether it counts seconds or milliseconds."""
+    if value is not None and not (isinstance(value, str) and _BEGINS_WITH_DATE.match(value)):
+        raise ValueError("a time is written as 2026-11-01T10:00:00Z or 2026-11-01")
+    return value
+
+
+def _with_written_time(value: object) -> object:
+    if isinstance(value, dict):
+        _written(value.get("time"))
+    return value
+
+
 def _at_sensible_time(context: Context) -> Context:
     if context.time:
         _sensible(context.time)
     return context
 
 
-Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1, max_length=LONGEST_NAME)]
-PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=3 * LONGEST_NAME)]
+def _visible(most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": most, "pattern": r"^[^\x00]*\S[^\x00]*$"})
+
+
+Id = Annotated[
+    str,
+    BeforeValidator(_id),
+    StringConstraints(min_length=1, max_length=LONGEST_NAME),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}, _WHOLE]}),
+]
+PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=LONGEST_NAME)]
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 Short = Annotated[str, StringConstraints(max_length=2000)]
-Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES)]
-Moment = Annotated[Context, AfterValidator(_at_sensible_time)]
-Sensible = Annotated[UtcTime, AfterValidator(_sensible)]
-Past = Annotated[UtcTime, AfterValidator(_past)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), _visible(1000)]
+Kind = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), _visible(64)]
+Categories = Annotated[Any, WithJsonSchema(_NAMES)]
+Number = Annotated[float, BeforeValidator(_number)]
+Price = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Rank = Annotated[int, Field(ge=1), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES), BeforeValidator(_number)]
+Moment = Annotated[Context, BeforeValidator(_with_written_time), AfterValidator(_at_sensible_time)]
+Sensible = Annotated[UtcTime, BeforeValidator(_written), AfterValidator(_sensible)]
+Known = Annotated[Attributes, WithJsonSchema(_ATTRIBUTES)]
+Changed = Annotated[dict[str, AttributeValue | None], WithJsonSchema(_ATTRIBUTES)]
+Past = Annotated[UtcTime, BeforeValidator(_written), AfterValidator(_past)]
 After = Annotated[str, BeforeValidator(_id), Query(max_length=LONGEST_NAME, description="The last id you have.")]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS)]
-Patch = Annotated[dict[str, Any], BeforeValidator(check_plain)]
 HowMany = Annotated[int, Query(ge=1, le=MOST_CANDIDATES)]
 
 
-class Body(BaseModel):
-    """A request: unknown fields are mistakes, and so is text or a number that cannot be kept."""
+class Envelope(BaseModel):
+    """Many requests in one, each of which is looked at by itself."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Body(Envelope):
+    """A request: unknown fields are mistakes, and so is text or a number that cannot be kept."""
 
     @model_validator(mode="before")
     @classmethod

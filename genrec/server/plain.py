@@ -9,7 +9,7 @@ LONGEST_TEXT = 20_000
 LONGEST_NAME = 256
 _MOST_ENTRIES = 10_000
 _DEEPEST = 8
-_LARGEST = 2**53
+LARGEST = 2**53
 """Whole numbers beyond this are not the same in every language that reads JSON."""
 
 
@@ -49,7 +49,7 @@ def _check(value: Any, depth: int) -> None:
             return
         case str():
             check_text(value, LONGEST_TEXT)
-        case int() if abs(value) > _LARGEST:
+        case int() if abs(value) > LARGEST:
             raise ValueError("a whole number is beyond 2^53: send it as text")
         case float() if not math.isfinite(value):
             raise ValueError("a number is not finite: send a finite one")

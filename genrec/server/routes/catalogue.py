@@ -11,16 +11,26 @@ from pydantic import BaseModel
 
 from genrec.errors import DataError
 from genrec.server.access import Admin, Reader, Writer
-from genrec.server.bodies import ItemBody, ItemPage, ItemsBody, Row, Rows, UserBody, UserPage, UsersBody
+from genrec.server.bodies import (
+    ItemBody,
+    ItemChange,
+    ItemPage,
+    ItemsBody,
+    Row,
+    Rows,
+    UserBody,
+    UserChange,
+    UserPage,
+    UsersBody,
+)
 from genrec.server.failures import problem
-from genrec.server.fields import After, Limit, Patch, PathId, parsed
+from genrec.server.fields import After, Limit, PathId, parsed
 from genrec.server.merging import merge
 from genrec.server.routes.common import as_json, errors
 from retrieval import Item, User
 
 _T = TypeVar("_T", Item, User)
-_EXAMPLES: dict[str, Any] = {"change": {"value": {"attributes": {"colour": "black", "weight": None}}}}
-Change = Annotated[Patch, Body(media_type="application/merge-patch+json", openapi_examples=_EXAMPLES)]
+_MERGE = Body(media_type="application/merge-patch+json")
 
 router = APIRouter(prefix="/v1", tags=["catalogue"])
 
@@ -58,11 +68,11 @@ async def put_item(desk: Writer, item_id: PathId, asked: ItemBody) -> Response:
 
 
 @router.patch("/items/{item_id}", response_model=Item, responses=errors(404))
-async def change_item(desk: Writer, item_id: PathId, change: Change) -> Response:
+async def change_item(desk: Writer, item_id: PathId, change: Annotated[ItemChange, _MERGE]) -> Response:
     """Change some fields of an item (JSON merge patch, RFC 7396): null removes one."""
     async with desk.changing:
         found = await desk.read(desk.tenant.item, item_id)
-        changed = parsed(ItemBody, merge(found.model_dump(mode="json"), change))
+        changed = parsed(ItemBody, merge(found.model_dump(mode="json"), _said(change)))
         item = changed.item(_same("item_id", item_id, changed.item_id))
         await desk.write(desk.tenant.put_items, [item])
     await desk.after_write()
@@ -109,11 +119,11 @@ async def put_user(desk: Writer, user_id: PathId, asked: UserBody) -> Response:
 
 
 @router.patch("/users/{user_id}", response_model=User, responses=errors(404))
-async def change_user(desk: Writer, user_id: PathId, change: Change) -> Response:
+async def change_user(desk: Writer, user_id: PathId, change: Annotated[UserChange, _MERGE]) -> Response:
     """Change some attributes of a user (JSON merge patch, RFC 7396): null removes one."""
     async with desk.changing:
         found = await desk.read(desk.tenant.user, user_id)
-        changed = parsed(UserBody, merge(found.model_dump(mode="json"), change))
+        changed = parsed(UserBody, merge(found.model_dump(mode="json"), _said(change)))
         user = changed.user(_same("user_id", user_id, changed.user_id))
         await desk.write(desk.tenant.put_users, [user])
     await desk.after_write()
@@ -175,6 +185,11 @@ def _named(field: str, given: str | None) -> str:
     if given is None:
         raise DataError(f"field {field!r} is missing: each row of a batch has its own")
     return given
+
+
+def _said(change: BaseModel) -> dict[str, Any]:
+    """What a change names; null stands for itself."""
+    return change.model_dump(mode="json", exclude_unset=True)
 
 
 def _same(field: str, in_path: str, in_body: str | None) -> str:

@@ -12,6 +12,7 @@ from genrec.server.failures import ErrorBody
 from genrec.server.service import Service
 
 _MEANINGS = {
+    400: "the body is no text in UTF-8",
     401: "no key, or one that is not known",
     403: "the key lacks the scope",
     404: "an id that nothing is known about",
@@ -26,7 +27,7 @@ _MEANINGS = {
     503: "too busy, or database or model out of reach",
     504: "not done before the deadline",
 }
-_ALWAYS = (401, 403, 413, 422, 429, 500, 503)
+_ALWAYS = (400, 401, 403, 413, 422, 429, 500, 503)
 
 
 def errors(*more: int) -> dict[int | str, dict[str, Any]]:

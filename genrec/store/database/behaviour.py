@@ -74,7 +74,7 @@ class _Known:
         """Whether an event is there, from now on it is.
 
         Raises:
-            Conflict: its id stands for another. DataError: its item is not there. NotFound: nor its recommendation.
+            Conflict: its id stands for another. NotFound: its item or its recommendation is not there.
         """
         now, before = (row["body"], row["recommendation_id"]), self._sent.get(row["event_id"])
         if before is not None:
@@ -82,7 +82,7 @@ class _Known:
                 raise Conflict(f"event {event.event_id!r} is there and says something else: give it another event_id")
             return True
         if event.item_id not in self._items:
-            raise DataError(
+            raise NotFound(
                 f"an event of user {event.user_id!r} names item {event.item_id!r}, "
                 "which is not in the catalogue: add the item or drop the event"
             )

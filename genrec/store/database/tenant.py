@@ -104,8 +104,8 @@ class Tenant:
         """Keep each event that is good, in one transaction, and say of each in its order what became of it.
 
         An event without an `event_id` gets one. The same id again, in this call or any other, with the same fields
-        and `recommendation_id` is answered as before; with others it is a Conflict. DataError stands for an unknown
-        item or what cannot be kept, NotFound for an unknown recommendation. A user who is new is made.
+        and `recommendation_id` is answered as before; with others it is a Conflict. NotFound stands for an
+        unknown item or recommendation, DataError for what cannot be kept. A user who is new is made.
         """
         with turn(self._link, self.name) as now:
             return behaviour.add(now, events, recommendation_id)

@@ -171,3 +171,51 @@ def test_unknown_routes_have_the_same_body(standing_house: House, method: str, p
     answer = standing_house.client.request(method, path)
     assert answer.status_code == status
     assert answer.json()["error"]["trace_id"]
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/v1/items/mocha", "DELETE, GET, PATCH, PUT"),
+        ("/v1/recommend", "POST"),
+        ("/v1/prompts/general/versions", "GET, POST"),
+    ],
+)
+def test_a_wrong_method_names_those_of_all_routes_of_the_path(standing_house: House, path: str, allowed: str) -> None:
+    answer = standing_house.client.options(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n": True},
+        {"n": "3"},
+        {"instruction": 5},
+        {"profiling": 0},
+        {"context": {"time": 0}},
+        {"context": {"time": "0"}},
+        {"filter": {"where": {"price": {"high": False}}}},
+    ],
+)
+def test_nothing_is_taken_for_what_it_is_not(standing_house: House, wrong: dict[str, Any]) -> None:
+    answer = standing_house.client.post("/v1/recommend", json={"user_id": "ann", **wrong})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
+
+
+def test_numbers_are_ids_where_they_are_whole(house: House) -> None:
+    assert house.client.put("/v1/items/7", json={"item_id": 7.0, "title": "Seven"}).status_code == 200
+    event = {"user_id": 5, "item_id": 7, "type": "view"}
+    assert house.client.post("/v1/events", json=event).status_code == 201
+    assert house.client.post("/v1/events", json={**event, "item_id": 7.5}).status_code == 422
+
+
+def test_one_bad_row_refuses_nothing_else(house: House) -> None:
+    rows = [
+        {"item_id": "x", "title": "X"},
+        {"item_id": "y", "title": "\0"},
+        2**60,
+        {"item_id": "z", "title": "Z", "categories": [[{}]]},
+    ]
+    answer = house.client.post("/v1/items/batch", json={"items": rows})
+    assert [row.get("id") for row in answer.json()["results"]] == ["x", None, None, None]

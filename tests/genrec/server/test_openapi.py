@@ -55,3 +55,14 @@ def _kinds(schema: dict[str, Any]) -> list[str]:
 def test_there_is_no_page_that_needs_foreign_scripts(standing_house: House) -> None:
     assert standing_house.client.get("/docs").status_code == 404
     assert standing_house.client.get("/redoc").status_code == 404
+
+
+def test_texts_names_and_sets_are_described_as_they_are_taken(described: dict[str, Any]) -> None:
+    schemas = described["components"]["schemas"]
+    item = schemas["ItemBody"]["properties"]
+    assert item["description"]["pattern"] == r"^[^\x00]*$"
+    assert item["attributes"]["propertyNames"] == {"maxLength": 256, "pattern": r"^[^\x00]*$"}
+    assert "uniqueItems" not in str(schemas["Filter"])
+    assert schemas["ItemBody"]["examples"] == bodies.ItemBody.model_config["json_schema_extra"]["examples"]
+    ids = described["paths"]["/v1/items/{item_id}"]["get"]["parameters"]
+    assert ids[0]["schema"]["maxLength"] == 256

@@ -58,7 +58,7 @@ class _Machine(RuleBasedStateMachine):
         if key in model.events:
             expected = Stored(sent, repeated=True) if model.events[key] == sent else Conflict
         else:
-            expected = Stored(sent, repeated=False) if item in model.items else DataError
+            expected = Stored(sent, repeated=False) if item in model.items else NotFound
         if isinstance(expected, Stored):
             assert outcome == expected
             model.events[key] = sent
