@@ -179,7 +179,7 @@ def test_each_row_has_its_outcome_and_the_good_ones_are_kept(tenant: Tenant) -> 
         ]
     )
     assert [type(outcome).__name__ for outcome in outcomes] == [
-        *("Stored", "DataError", "Stored", "Conflict", "DataError", "DataError", "Stored")
+        *("Stored", "NotFound", "Stored", "Conflict", "DataError", "DataError", "Stored")
     ]
     assert [outcome.repeated for outcome in outcomes if isinstance(outcome, Stored)] == [False, True, False]
     assert len(tenant.snapshot().events) == 2
