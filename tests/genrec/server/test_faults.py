@@ -237,8 +237,8 @@ def _flip_a_vector(tmp_path: Path) -> None:
     """One byte of the vector of an item that is on disk, in the file of vectors."""
     [file] = tmp_path.rglob("vectors.sqlite")
     whole = file.read_bytes()
-    vector = FakeEncoder().encode([tiny_store().item("black-tea").text()])[0].tobytes()
-    place = whole.index(vector) + 3
+    [vector] = FakeEncoder().encode([tiny_store().item("black-tea").text()])
+    place = whole.index(vector.tobytes()) + vector.itemsize * int(vector.argmax()) + 2
     file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x7F]) + whole[place + 1 :])
 
 
