@@ -32,7 +32,7 @@ def outage(
 
 
 def contract(
-    examples: Annotated[int, typer.Option(min=1, help="Random requests for each operation and phase.")] = 150,
+    examples: Annotated[int, typer.Option(min=1, help="Random requests for each operation and phase.")] = 230,
     as_json: AsJson = False,
 ) -> None:
     """Hold the service to its own description with schemathesis; the exit status is 1 if a check fails."""
@@ -88,7 +88,7 @@ def crash(
 
 def load(
     seconds: Annotated[float, typer.Option(min=5, help="How long the clients ask, each time.")] = 30,
-    delay: Annotated[float, typer.Option(min=0.01, help="Seconds that every call of the model takes.")] = 0.5,
+    delay: Annotated[float, typer.Option(min=0.01, help="Seconds that every call of the model takes.")] = 1.0,
     rounds: Annotated[int, typer.Option(min=1, help="How often the overhead is measured.")] = 3,
     as_json: AsJson = False,
 ) -> None:

@@ -78,7 +78,7 @@ def _crowd(orders: Orders) -> None:
     crowd = Environment(user_classes=[Client], host=orders.address)
     crowd.events.request.add_listener(note)  # type: ignore[no-untyped-call]
     runner = crowd.create_local_runner()
-    runner.start(orders.clients, spawn_rate=orders.clients)
+    runner.start(orders.clients, spawn_rate=orders.clients / max(orders.each_s, _PAUSE_S))
     runner.greenlet.join(timeout=orders.seconds)
     runner.quit()
 

@@ -8,21 +8,16 @@ server that does nothing but wait as long: what clients and sockets take themsel
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import subprocess
-import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 from pydantic import BaseModel
 
 from eval.method import Status
+from eval.service.bare import waiting
 from eval.service.crowd import Answer, Orders, ask
 from eval.service.house import Plan, bearer, furnish, opened
 from genrec.prompting import pack_folder
@@ -35,8 +30,9 @@ _SERVICE, _CLIENTS = 0, 1
 _CALLS = 2
 """Of the model, one after the other, for one list."""
 _WARM_S = 5.0
-_CONCURRENCY, _QUEUE, _DEADLINE_S, _TIMES = 8, 16, 6.0, 10
-_OVER_CLIENTS = 400
+_CONCURRENCY, _QUEUE, _DEADLINE_S, _TIMES = 8, 16, 10.0, 10
+_EACH_S = 5.0
+"""How often each client asks then."""
 _MOST_OVERHEAD_MS, _MOST_REFUSAL_MS = 10, 50
 
 
@@ -92,12 +88,12 @@ def measure(seconds: float, delay_s: float, rounds: int, folder: Path, status: S
         status(f"{CLIENTS} clients, round {number + 1} of {rounds}")
         with opened(plan, folder, _SERVICE) as house:
             overhead.append(_overhead("genrec", ask(replace(orders, address=house.address), _CLIENTS), waited_s))
-        with _bare(waited_s) as address:
+        with waiting(waited_s, _SERVICE) as address:
             overhead.append(_overhead("bare", ask(replace(orders, address=address), _CLIENTS), waited_s))
     status(f"{_TIMES} times what it can do")
     plan = replace(plan, concurrency=_CONCURRENCY, queue=_QUEUE, deadline_s=_DEADLINE_S)
     capacity = _CONCURRENCY / waited_s
-    orders = replace(orders, clients=_OVER_CLIENTS, each_s=_OVER_CLIENTS / (_TIMES * capacity))
+    orders = replace(orders, clients=round(_EACH_S * _TIMES * capacity), each_s=_EACH_S)
     with opened(plan, folder, _SERVICE) as house:
         answers = ask(replace(orders, address=house.address), _CLIENTS)
     return Load(
@@ -161,43 +157,3 @@ def _overload(answers: Sequence[Answer], capacity: float) -> Overload:
 
 def _at(values: Sequence[float], percent: float) -> float:
     return round(float(np.percentile(values, percent)), 2) if values else float("nan")
-
-
-@contextmanager
-def _bare(waited_s: float) -> Iterator[str]:
-    """A server that waits and says nothing else."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["taskset", "--cpu-list", str(_SERVICE), sys.executable, "-m", "eval.service.load"]
-    with subprocess.Popen([*command, str(port), str(waited_s)], stderr=subprocess.DEVNULL) as process:  # noqa: S603
-        try:
-            yield _when_there(f"http://127.0.0.1:{port}")
-        finally:
-            process.kill()
-
-
-def _when_there(address: str) -> str:
-    retrying = httpx.HTTPTransport(retries=8)  # with a growing pause: a server that starts refuses connections
-    with httpx.Client(transport=retrying, timeout=60) as client:
-        client.get(address)
-    return address
-
-
-def _wait(port: int, seconds: float) -> None:
-    import uvicorn
-
-    async def app(
-        scope: Mapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
-    ) -> None:
-        while (await receive()).get("more_body"):
-            pass
-        await asyncio.sleep(seconds if scope["path"] != "/" else 0)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": b"{}"})
-
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", lifespan="off")
-
-
-if __name__ == "__main__":
-    _wait(int(sys.argv[1]), float(sys.argv[2]))

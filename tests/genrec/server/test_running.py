@@ -116,8 +116,8 @@ def test_a_second_signal_ends_it_at_once(made: tuple[str, dict[str, str]]) -> No
         assert process.poll() is None
         started = time.perf_counter()
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
-        assert time.perf_counter() - started < 2
+        process.wait(20)
+        assert time.perf_counter() - started < 10  # the model would take thirty
         thread.join(10)
         assert isinstance(answers[0], httpx.HTTPError) or answers[0].status_code >= 500
 
