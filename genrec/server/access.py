@@ -122,7 +122,7 @@ class Needs:
         return desk
 
 
-Visitor = Annotated[Desk, Depends(Needs("read", public=True))]
+PublicReader = Annotated[Desk, Depends(Needs("read", public=True))]
 Reader = Annotated[Desk, Depends(Needs("read"))]
 Writer = Annotated[Desk, Depends(Needs("write"))]
 Admin = Annotated[Desk, Depends(Needs("admin"))]

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from genrec.server.access import Reader, Visitor
+from genrec.server.access import PublicReader, Reader
 from genrec.server.bodies import AskBody, BatchBody, RecommendBody, RerankBody, Reranking
 from genrec.server.desk import Desk
 from genrec.server.failures import Problem, problem
 from genrec.server.fields import HowMany, PathId, parsed
+from genrec.server.public import UserToken, check_public
 from genrec.server.recommending import following, recommend, states
 from genrec.server.reranking import rerank
 from genrec.server.routes.common import TheService, as_json, errors
 from genrec.server.service import Service
 from genrec.server.streaming import EventStream, as_events, unless_gone, with_heartbeats
-from genrec.server.visiting import UserToken, check_visit
 from genrec.types import Recommendation
 
 _AT_ONCE = 4
@@ -52,14 +52,14 @@ class Batch(BaseModel):
     },
 )
 async def recommend_one(
-    request: Request, desk: Visitor, service: TheService, asked: RecommendBody, token: UserToken = None
+    request: Request, desk: PublicReader, service: TheService, asked: RecommendBody, token: UserToken = None
 ) -> Response:
     """The best items for a user, each with a reason that was checked.
 
     With `stream` the events are `meta` (the ranked items), `item` (each with its reason, as soon as it is ready),
     `usage` and `done`, or `error`.
     """
-    check_visit(request.state.key, token, asked)
+    check_public(request.state.key, token, asked)
     if asked.stream:
         return await _streamed(service, desk, asked)
     return as_json(await unless_gone(request, recommend(service, desk, asked)))

@@ -22,10 +22,11 @@ from genrec.store.database import PublicKey
 from tests.genrec.server.conftest import House
 
 _POLICY = (
-    "default-src 'none'; script-src {service}; connect-src {service}; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src {service}; style-src 'self'; connect-src {service}; frame-ancestors 'none'; "
+    "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 """As strict as a page can be: no inline style or script, no markup from text."""
+_STYLE = ":root { color-scheme: light dark } body { background: light-dark(#fff, #111); color: light-dark(#000, #fff) }"
 _WATCH = """
 window.shifts = []; window.violations = []; window.heard = [];
 new PerformanceObserver((list) => {
@@ -57,11 +58,12 @@ class Site:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.send_response(200 if self.path == "/" else 404)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
+                kind, text = ("css", _STYLE) if self.path == "/shop.css" else ("html", site.html)
+                self.send_response(200)
+                self.send_header("Content-Type", f"text/{kind}; charset=utf-8")
                 self.send_header("Content-Security-Policy", site.policy)
                 self.end_headers()
-                self.wfile.write(site.html.encode())
+                self.wfile.write(text.encode())
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -140,9 +142,10 @@ def show(browser: Browser, site: Site) -> Iterator[Show]:
         site.policy = _POLICY.format(service=service)
         site.html = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A shop</title>'
-            f'<meta name="viewport" content="width=device-width"></head><body><main><h1>A shop</h1>'
-            f'<genrec-list key="{key.key}" {whose} {attributes}></genrec-list><p>What stands below</p></main>'
-            f'<script type="module" src="{service}/component/genrec-list.js"></script></body></html>'
+            f'<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/shop.css">'
+            f'<script type="module" blocking="render" src="{service}/component/genrec-list.js"></script></head>'
+            f'<body><main><h1>A shop</h1><genrec-list key="{key.key}" {whose} {attributes}></genrec-list>'
+            "<p>What stands below</p></main></body></html>"
         )
         opened = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, **context})
         contexts.append(opened)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from retrieval import Event, Item
 from tests.genrec.server.component.conftest import Show, Shown, Site, serving
 from tests.genrec.server.component.test_component import answering
@@ -14,6 +16,7 @@ from tests.genrec.server.conftest import House
 PAYLOADS: list[str] = [
     json.loads(line) for line in (Path(__file__).parents[1] / "xss_payloads.txt").read_text("utf-8").splitlines()
 ]
+_SEPARATORS = "\u2028\u2029"
 _TAGS = {"SECTION", "H2", "DIV", "P", "BUTTON", "OL", "LI", "SPAN", "A", "UL"}
 _ATTRIBUTES = {
     *("class", "part", "role", "type", "hidden", "lang", "href"),
@@ -54,8 +57,8 @@ def test_what_an_answer_says_is_text_wherever_it_stands(house: House, show: Show
 
 
 def test_what_a_catalogue_says_is_text_from_the_database_to_the_page(house: House, show: Show, site: Site) -> None:
-    told = [payload for payload in PAYLOADS if "\0" not in payload and payload.strip()]
-    assert len(told) >= 116
+    told = [payload for payload in PAYLOADS if not set(payload) & {"\0", *_SEPARATORS}]
+    assert len(told) >= 114
     house.tenant.put_items(
         [Item(item_id=f"item-{i}", title=payload, categories=(payload,)) for i, payload in enumerate(told)]
     )
@@ -69,6 +72,16 @@ def test_what_a_catalogue_says_is_text_from_the_database_to_the_page(house: Hous
         assert sum("<" in item["title"] for item in items) > 50
         assert any("<" in item["reason"]["text"] for item in items)
         _nothing_happened(shown, site, port)
+
+
+@pytest.mark.xfail(reason="genrec.server.streaming writes U+2028 as it is, and the line of its event is cut there")
+def test_a_line_separator_in_a_title_reaches_the_page(house: House, show: Show) -> None:
+    title = f"Two{_SEPARATORS}lines"
+    house.tenant.put_items([Item(item_id="mocha", title=title)])
+    with serving(house) as port:
+        shown = show(house, port, 'n="5"')
+        assert shown.state("ready", "error") == "ready", shown.heard
+        assert title in shown.texts("title")
 
 
 def test_a_refusal_is_no_markup(house: House, show: Show, site: Site) -> None:
@@ -111,8 +124,8 @@ def _nothing_happened(shown: Shown, site: Site, port: int) -> None:
     assert set(found["attributes"]) <= _ATTRIBUTES
     assert all(link.startswith(f"{site.origin}/product/") for link in found["links"])
     service = f"http://127.0.0.1:{port}"
-    meant = {f"{site.origin}/", f"{service}/component/genrec-list.js", f"{service}/v1/recommend"}
-    assert set(shown.requests) - {f"{site.origin}/favicon.ico"} <= meant
+    of_page = {f"{site.origin}/{name}" for name in ("", "shop.css", "favicon.ico")}
+    assert set(shown.requests) <= of_page | {f"{service}/component/genrec-list.js", f"{service}/v1/recommend"}
     assert shown.dialogs == []
     assert shown.page.evaluate("window.violations") == []
-    assert shown.page.evaluate("document.body.querySelectorAll('*').length") == 5
+    assert shown.page.evaluate("document.body.querySelectorAll('*').length") == 4

@@ -27,10 +27,10 @@ UserToken = Annotated[
 ]
 
 
-def check_visit(key: Key, token: str | None, asked: AskBody) -> None:
-    """A public key gives the list of a user to whom the page proves to belong, and unprofiled lists to anybody.
+def check_public(key: Key, token: str | None, asked: AskBody) -> None:
+    """A public key gives a user's list to a page that proves whose it is, and to anybody a list of nobody.
 
-    Without that whoever reads the key could go through all user ids and see, as evidence, what each has done.
+    Otherwise whoever reads the key could go through all user ids and see, as evidence, what each has done.
 
     Raises:
         Forbidden: with what to send.
