@@ -13,11 +13,11 @@ const TEXTS = {
     heading: "Recommended for you",
     loading: "Looking for recommendations…",
     ready: (count) => (count === 1 ? "1 recommendation" : `${count} recommendations`),
-    rank: "A simpler list: the language model did not answer, search chose the order.",
+    rank: "The language model did not answer: search chose the order.",
     explain: "Plainer reasons: the language model did not answer.",
     empty: "There is nothing to recommend yet.",
     error: "Recommendations cannot be shown right now.",
-    cut: "The connection was lost: some reasons are missing.",
+    cut: "Connection lost: some reasons are missing.",
     retry: "Try again",
     llm: "Ranked by the model",
     retrieval: "Found by search",
@@ -37,7 +37,7 @@ const TEXTS = {
     heading: "为你推荐",
     loading: "正在寻找推荐…",
     ready: (count) => `${count} 条推荐`,
-    rank: "简化列表：语言模型没有回应，顺序仅由检索决定。",
+    rank: "语言模型没有回应：顺序由检索决定。",
     explain: "理由从简：语言模型没有回应。",
     empty: "暂时没有可推荐的内容。",
     error: "现在无法显示推荐。",
@@ -103,7 +103,7 @@ ol, ul { list-style: none }
 .head { min-block-size: 4.5em }
 .source { block-size: 1.5em; overflow: hidden; color: var(--muted) }
 .source span { font-size: .8125em }
-.title, .reason { display: -webkit-box; -webkit-box-orient: vertical; overflow: hidden; unicode-bidi: isolate }
+.title, .reason { display: -webkit-box; -webkit-box-orient: vertical; overflow: hidden; unicode-bidi: plaintext }
 .title { max-block-size: 3em; -webkit-line-clamp: 2; font-weight: 600 }
 .title :is(a, button) { color: inherit; font: inherit; text-decoration-color: var(--accent); text-underline-offset: .2em }
 .title button {
@@ -118,7 +118,7 @@ ol, ul { list-style: none }
 .why { margin-inline-end: auto }
 .dismissed .title { text-decoration: line-through }
 .evidence { display: grid; gap: .375em; padding-block-start: .25em }
-.evidence li { padding: .375em .625em; border-radius: .5em; background: var(--chip); font-size: .875em; unicode-bidi: isolate }
+.evidence li { padding: .375em .625em; border-radius: .5em; background: var(--chip); font-size: .875em; unicode-bidi: plaintext }
 .kind { display: block; color: var(--muted); font-size: .875em }
 .blank :is(.source, .title)::before, .reason:empty::before {
   content: ""; display: block; block-size: .75em; inline-size: 70%; margin-block: .375em; border-radius: .375em;
@@ -309,7 +309,10 @@ class GenrecList extends HTMLElement {
     const reason = make("p", "reason");
     const buttons = make("div", "buttons");
     row.append(head, reason, buttons);
-    if (!item) return row;
+    if (!item) {
+      row.ariaHidden = "true";
+      return row;
+    }
     const texts = this.#texts();
     source.append(make("span", "badge", texts[item.source] ?? item.source));
     title.append(this.#title(item));
@@ -317,7 +320,6 @@ class GenrecList extends HTMLElement {
     evidence.hidden = true;
     buttons.append(this.#why(row, item, evidence), ...(this.feedback === null ? [] : this.#verdicts(row, item)));
     row.append(evidence);
-    if (item.reason) reason.textContent = item.reason.text;
     return row;
   }
 

@@ -8,9 +8,10 @@ from typing import Any
 import jwt
 import pytest
 
+from genrec.server.desk import MAY_LACK
 from genrec.server.settings import Settings
 from genrec.store.database import PublicKey
-from tests.genrec.server.conftest import House, Open, bearer
+from tests.genrec.server.conftest import House, Open, bearer, break_database
 from tests.genrec.server.test_access import SCOPES
 
 SHOP = "https://shop.example"
@@ -128,3 +129,16 @@ def test_the_script_is_for_every_page_and_loaded_once(house: House) -> None:
     assert "max-age=3600" in answer.headers["cache-control"]
     again = house.client.get("/component/genrec-list.js", headers={"If-None-Match": 'W/"x", ' + answer.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+
+
+def test_pages_are_answered_while_the_database_cannot_be_read(house: House, key: PublicKey) -> None:
+    asked = {"Authorization": "", "Origin": SHOP, **PREFLIGHT}
+    signed = _token(key, sub="ann")
+    assert house.client.options("/v1/recommend", headers=asked).status_code == 204
+    assert _ask(house, key, token=signed).json()["warnings"] == []
+    break_database(house)
+    assert house.client.options("/v1/recommend", headers=asked).headers[ALLOWED] == SHOP
+    answer = _ask(house, key, token=signed)
+    assert (answer.status_code, answer.headers[ALLOWED]) == (200, SHOP)
+    assert MAY_LACK in answer.json()["warnings"]
+    assert house.client.options("/v1/recommend", headers={**asked, "Origin": OTHER}).status_code == 403

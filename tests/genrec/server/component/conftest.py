@@ -134,6 +134,7 @@ def show(browser: Browser, site: Site) -> Iterator[Show]:
         *,
         user: str | None = "ann",
         prepare: Callable[[Page], None] | None = None,
+        html: str | None = None,
         **context: Any,
     ) -> Shown:
         service = f"http://127.0.0.1:{port}"
@@ -147,6 +148,8 @@ def show(browser: Browser, site: Site) -> Iterator[Show]:
             f'<body><main><h1>A shop</h1><genrec-list key="{key.key}" {whose} {attributes}></genrec-list>'
             "<p>What stands below</p></main></body></html>"
         )
+        if html:
+            site.html, site.policy = html.replace("KEY", key.key).replace("http://127.0.0.1:8000", service), ""
         opened = browser.new_context(**{"viewport": {"width": 1000, "height": 800}, **context})
         contexts.append(opened)
         opened.add_init_script(_WATCH)

@@ -6,19 +6,21 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from genrec.engine.base import Chunk, Messages, Sampling
+from genrec.engine.base import Chunk, LabelScores, Messages, Sampling
 from genrec.errors import EngineError
 from genrec.testing import ScriptedEngine
 from retrieval import Item
 from tests.genrec.server.component.conftest import Show, Site, serving
 from tests.genrec.server.conftest import House, Open
 
+_EXAMPLE = (Path(__file__).parents[4] / "docs" / "examples" / "component.html").read_text()
 _MOST_SHIFT = 0.02
 
 
@@ -32,6 +34,14 @@ def test_a_page_of_another_origin_shows_a_list_with_reasons(house: House, show: 
         assert shown.page.get_by_role("status").text_content() == "3 recommendations"
         assert shown.page.evaluate("window.violations") == []
         assert [name for name, _ in shown.heard] == ["genrec-load"]
+
+
+def test_the_example_of_the_documentation_works(house: House, show: Show) -> None:
+    assert _EXAMPLE.count("\n") == 20
+    with serving(house) as port:
+        shown = show(house, port, html=_EXAMPLE)
+        assert shown.state("ready", "error") == "ready", shown.heard
+        assert len(shown.texts("reason")) == 6
 
 
 def test_without_a_user_the_list_is_of_nobody(house: House, show: Show) -> None:
@@ -59,9 +69,9 @@ def test_the_page_of_an_origin_that_the_key_does_not_name_reads_nothing(house: H
 def test_a_model_that_is_away_is_said(open_house: Open, show: Show) -> None:
     house = open_house(ScriptedEngine(error=EngineError("down")))
     with serving(house) as port:
-        shown = show(house, port, 'n="3"')
+        shown = show(house, port, 'n="3"', viewport={"width": 320, "height": 800})
         assert shown.state("ready", "degraded", "error") == "degraded", shown.heard
-        assert "the language model did not answer" in str(shown.page.get_by_role("status").text_content())
+        assert "The language model did not answer" in str(shown.page.get_by_role("status").text_content())
         assert len(shown.texts("title")) == 3
         assert all(shown.texts("reason"))
         assert shown.shift < _MOST_SHIFT
@@ -92,30 +102,55 @@ def test_an_empty_catalogue_is_said(open_house: Open, show: Show) -> None:
 
 
 class _Held(ScriptedEngine):
-    """An engine that gives no reason before it is told to."""
+    """An engine that ranks and gives reasons when it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = threading.Event()
+        self.may_rank, self.may_explain = threading.Event(), threading.Event()
+
+    async def score_labels(
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
+    ) -> LabelScores:
+        await _told(self.may_rank)
+        return await super().score_labels(messages, labels, cache_salt=cache_salt)
 
     async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
-        while not self.told.is_set():
-            await asyncio.sleep(0.01)
+        await _told(self.may_explain)
         async for chunk in super().generate(messages, sampling):
             yield chunk
 
 
-def test_nothing_moves_while_reasons_arrive(open_house: Open, show: Show) -> None:
+async def _told(event: threading.Event) -> None:
+    while not event.is_set():
+        await asyncio.sleep(0.01)
+
+
+_PLACES = """list => [...list.shadowRoot.querySelectorAll(".item, .reason, .buttons")].map((each) => {
+  const { x, y, width, height } = each.getBoundingClientRect();
+  return [x, y, width, height].map(Math.round);
+})"""
+
+
+@pytest.mark.parametrize("width", [1000, 320])
+def test_nothing_moves_while_an_answer_grows(open_house: Open, show: Show, width: int) -> None:
+    """Layout shift does not see what moves a little inside of a card: so places are compared as well."""
     engine = _Held()
     house = open_house(engine)
+    house.tenant.put_items([Item(item_id="mocha", title="Mocha " + "with a long name " * 20)])
     with serving(house) as port:
-        shown = show(house, port, 'n="5"')
+        shown = show(house, port, 'n="5" feedback', viewport={"width": width, "height": 800})
+        shown.state("loading")
+        places = [shown.inside(_PLACES)]
+        engine.may_rank.set()
         shown.page.wait_for_function("() => document.querySelector('genrec-list').recommendation?.items.length === 5")
         assert shown.inside("list => list.state") == "loading"
         assert shown.texts("reason") == [""] * 5
-        engine.told.set()
+        places.append(shown.inside(_PLACES))
+        engine.may_explain.set()
         shown.state("ready")
         assert all(shown.texts("reason"))
+        places.append(shown.inside(_PLACES))
+        assert places[0] == places[1] == places[2]
         assert shown.shift < _MOST_SHIFT
 
 
@@ -127,10 +162,8 @@ def test_many_items_are_all_there_and_do_not_move_when_scrolled(open_house: Open
         shown = show(house, port, f'n="{n}"')
         assert shown.state("ready", "error") == "ready", shown.heard
         assert len(shown.texts("title")) == n
-        skipped = (
-            "list => list.shadowRoot.querySelector('li:last-child').checkVisibility({contentVisibilityAuto: true})"
-        )
-        assert not shown.inside(skipped)
+        last = "[...list.shadowRoot.querySelectorAll('.title')].at(-1)"
+        assert not shown.inside(f"list => {last}.checkVisibility({{ contentVisibilityAuto: true }})")
         for _ in range(40):
             shown.page.mouse.wheel(0, 500)
         shown.page.wait_for_timeout(200)

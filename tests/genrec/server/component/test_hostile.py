@@ -20,7 +20,7 @@ _SEPARATORS = "\u2028\u2029"
 _TAGS = {"SECTION", "H2", "DIV", "P", "BUTTON", "OL", "LI", "SPAN", "A", "UL"}
 _ATTRIBUTES = {
     *("class", "part", "role", "type", "hidden", "lang", "href"),
-    *("aria-label", "aria-busy", "aria-expanded", "aria-pressed", "data-state"),
+    *("aria-label", "aria-hidden", "aria-busy", "aria-expanded", "aria-pressed", "data-state"),
 }
 _INSIDE = """(list) => {
   const all = [...list.shadowRoot.querySelectorAll("*")];
