@@ -51,6 +51,7 @@ app.command("service-outage", epilog="Example: python -m eval service-outage --r
 app.command("service-contract", epilog="Example: python -m eval service-contract --json")(service.contract)
 app.command("service-isolation", epilog="Example: python -m eval service-isolation")(service.isolation)
 app.command("service-crash", epilog="Example: python -m eval service-crash --only sqlite")(service.crash)
+app.command("service-load", epilog="Example: python -m eval service-load --rounds 5")(service.load)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 
