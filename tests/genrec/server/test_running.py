@@ -228,7 +228,8 @@ def test_keys_tenants_and_users_by_command(
     [listed] = [row for row in json.loads(run("key", "list", "--json"))["keys"] if row["name"] == "window"]
     assert (listed["scopes"], listed["origins"]) == ([], ["https://shop.example"])
     assert not {public["key"], public["signing_secret"]} & set(run("key", "list").split())
-    assert json.loads(run("key", "revoke", "app", "--json"))["revoked"]
+    for name in ("app", "window"):
+        assert json.loads(run("key", "revoke", name, "--json"))["revoked"]
     assert json.loads(run("tenant", "list", "--json"))["tenants"][0]["keys"] == 0
 
 

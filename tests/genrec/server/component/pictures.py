@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fastapi.testclient import TestClient
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Route, sync_playwright
 
 from genrec import Config
 from genrec.errors import EngineError
@@ -64,15 +64,17 @@ def _shoot(
         f'<script type="module" src="http://127.0.0.1:{port}/component/genrec-list.js"></script>'
     )
     page = browser.new_page(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
+    held: list[Route] = []
     if state == "loading":
-        page.route("**/v1/recommend", lambda _: None)
+        page.route("**/v1/recommend", held.append)
     page.goto(site.origin)
     page.wait_for_function("(state) => document.querySelector('genrec-list').state === state", arg=state)
     if state in {"ready", "degraded"}:
         page.locator("genrec-list .why").first.click()
     page.mouse.move(0, 0)
     page.screenshot(path=path)
-    page.unroute_all(behavior="ignoreErrors")
+    for route in held:
+        route.abort()
     page.close()
     site.close()
 
