@@ -66,7 +66,7 @@ def _shoot(
     page = browser.new_page(viewport=viewport, color_scheme=scheme)  # type: ignore[arg-type]
     held: list[Route] = []
     if state == "loading":
-        page.route("**/v1/recommend", held.append)
+        page.route("**/v1/recommend", lambda route: held.append(route))
     page.goto(site.origin)
     page.wait_for_function("(state) => document.querySelector('genrec-list').state === state", arg=state)
     if state in {"ready", "degraded"}:
