@@ -1,0 +1,46 @@
+"""`python -m eval poison`: what learning from behaviour gains, and what it lets others do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from eval import poison as poisoning
+from eval.options import RESULTS, AsJson, Data, command_line, write_result
+from genrec.engine import DEFAULT_ENCODER, cache_folder
+from genrec.parts import load_encoder
+from genrec.store import folder_weights, read_folder
+from genrec.terminal import terminal
+from retrieval import Weights
+from retrieval.cache import VectorCache
+
+
+def poison(
+    data: Data,
+    share: Annotated[list[float], typer.Option(min=0, max=1, help="Planted users for each honest one; repeat it.")],
+    targets: Annotated[int, typer.Option(min=2, help="How many items are pushed, each by itself.")] = 8,
+    victims: Annotated[int, typer.Option(min=2, help="In how many users' lists they are looked for.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Plant users who push an item, and show what it gains with and without the guards; by the folder's weights."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        store, weights = read_folder(data), folder_weights(data) or Weights()
+        encoder = load_encoder(DEFAULT_ENCODER, screen.status)
+        cache = VectorCache(cache_folder() / "vectors.sqlite")
+        found = poisoning.compare(
+            store, encoder, cache, weights, share, targets=targets, victims=victims, status=screen.status
+        )
+        result = {"kind": "poison", "command": command_line(), "data": data.resolve().name, **found}
+        write_result(RESULTS / f"poison-{data.resolve().name}", result)
+        screen.status("")
+        if as_json:
+            screen.json(result)
+            return
+        sizes = f"{result['users']} honest users, {result['items']} items, {targets} targets, {result['victims']} lists"
+        screen.line(f"{result['data']}: {sizes}; filler of {result['profile']} items; intervals are 95% over targets")
+        screen.line()
+        screen.table(result["rows"])
+        screen.line()
+        screen.line("honest data: " + ", ".join(f"{name} {value}" for name, value in result["honest"].items()))
+        screen.line("guards: " + ", ".join(f"{name} {value:g}" for name, value in result["guards"].items()))
