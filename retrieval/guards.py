@@ -47,7 +47,13 @@ class Held:
 
     event: Event
     cause: Cause
+    since: datetime
     until: datetime
+
+    @property
+    def of(self) -> str:
+        """The id of the user or item whose burst it is."""
+        return self.event.user_id if self.cause == "user" else self.event.item_id
 
 
 class Quarantine:
@@ -93,7 +99,7 @@ class Quarantine:
         cause = self._burst(take, take.timestamp.date())
         if cause:
             until = take.timestamp + timedelta(days=self._guards.hold_days)
-            self._held[take.user_id, take.item_id] = Held(take, cause, until)
+            self._held[take.user_id, take.item_id] = Held(take, cause, take.timestamp, until)
         return cause is None
 
     def _burst(self, take: Event, day: date) -> Cause | None:

@@ -20,6 +20,7 @@ from genrec.store import Store
 from genrec.store.database import Changes, Mark, Tenant
 from retrieval import Encoder, Event, Weights
 from retrieval.cache import VectorCache
+from retrieval.guards import Guards, Quarantine, Released
 
 MAY_LACK = "the database did not answer: this list may lack what was stored last"
 
@@ -32,6 +33,7 @@ class Parts:
     encoder: Encoder
     config: Config
     lines: Lines
+    guards: Guards | None = None
     weights: Weights | None = None
     model_weights: Mapping[str, float] | None = None
 
@@ -140,7 +142,7 @@ class Desk:
         found = self.tenant.snapshot()
         if found.items:
             store = Store(found.items, found.users, found.events, people=self.tenant.people)
-            self._recommender = self._build(store)
+            self._recommender = self._build(store, found.released)
         self._mark = found.mark
 
     def _apply(self, changes: Changes) -> None:
@@ -159,9 +161,12 @@ class Desk:
             self._recommender = self._recommender.with_pack(pack)
         self._mark = changes.mark
 
-    def _build(self, store: Store) -> Recommender:
+    def _build(self, store: Store, released: Released) -> Recommender:
         parts, cache = self._parts, self._vectors(store)
-        retriever = build_retriever(store, parts.encoder, lambda _: None, parts.weights, cache=cache)
+        quarantine = Quarantine(parts.guards, released) if parts.guards else None
+        retriever = build_retriever(
+            store, parts.encoder, lambda _: None, parts.weights, cache=cache, quarantine=quarantine
+        )
         pack = self.prompts.pack(self.prompts.served)
         config = parts.config.model_copy(update={"cache_salt": self.tenant.name})
         return Recommender(store, retriever, pack, parts.engine, config, model_weights=parts.model_weights)

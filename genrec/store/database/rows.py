@@ -86,11 +86,12 @@ def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows, or replace those with the same keys."""
+    """Add rows, or replace those with the same keys; columns that the rows do not name stay as they are."""
     insert = _insert(connection, table)
     keys = list(table.primary_key)
-    rest = {column.name: insert.excluded[column.name] for column in table.c if not column.primary_key}
     if rows:
+        given = (column for column in table.c if column.name in rows[0] and not column.primary_key)
+        rest = {column.name: insert.excluded[column.name] for column in given}
         connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), rows)
 
 

@@ -7,7 +7,18 @@ last written.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, ForeignKeyConstraint, Index, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    false,
+)
 from sqlalchemy.schema import UniqueConstraint
 
 metadata = MetaData()
@@ -20,6 +31,11 @@ def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
 
 def _number(name: str, *, key: bool = False) -> Column[int]:
     return Column(name, BigInteger, primary_key=key, nullable=False)
+
+
+def _released() -> Column[bool]:
+    """Whether somebody has said that bursts of this user, or of takes of this item, count."""
+    return Column("released", Boolean, nullable=False, server_default=false())
 
 
 def _tenant() -> Column[str]:
@@ -39,6 +55,7 @@ tenants = Table(
     _number("seq"),
     _number("epoch"),
     _text("created_at"),
+    _text("contest", null=True),  # how versions of prompts compete, null where they do not
 )
 
 keys = Table(
@@ -62,6 +79,7 @@ items = Table(
     _text("item_id", key=True),
     _number("seq"),
     _text("body"),
+    _released(),
     Index("genrec_items_by_seq", "tenant", "seq", unique=True),
 )
 
@@ -72,6 +90,7 @@ users = Table(
     _text("user_id", key=True),
     _number("seq"),
     _text("body"),
+    _released(),
     Index("genrec_users_by_seq", "tenant", "seq", unique=True),
 )
 
@@ -92,6 +111,7 @@ events = Table(
     Index("genrec_events_by_seq", "tenant", "seq", unique=True),
     Index("genrec_events_of_user", "tenant", "user_id", "moment", "seq"),
     Index("genrec_events_of_item", "tenant", "item_id"),
+    Index("genrec_events_of_recommendation", "tenant", "recommendation_id"),
 )
 
 recommendations = Table(
@@ -103,8 +123,11 @@ recommendations = Table(
     _text("body"),
     _text("request"),
     _text("created_at"),
+    _text("arm", null=True),  # the version that was chosen for it where several compete
+    Column("holdout", Boolean, nullable=True),
     _of("genrec_users", "user_id"),
     Index("genrec_recommendations_of_user", "tenant", "user_id"),
+    Index("genrec_recommendations_by_arm", "tenant", "arm", "created_at"),
 )
 
 feedback = Table(

@@ -21,6 +21,7 @@ from genrec.store.database.records import (
 )
 from genrec.store.database.turn import turn, view
 from genrec.types import Recommendation
+from retrieval.guards import Cause
 from retrieval.types import Event, Item, User
 
 
@@ -93,6 +94,11 @@ class Tenant:
         """A page of users by id; the next one is after the last id of this."""
         with view(self._link, self.name) as now:
             return catalogue.page(now, User, after, limit)
+
+    def release(self, kind: Cause, key: str) -> None:
+        """Let bursts of a user, or of takes of an item, count for others. Raises NotFound."""
+        with turn(self._link, self.name) as now:
+            catalogue.release(now, User if kind == "user" else Item, key)
 
     def delete_item(self, item_id: str) -> None:
         """Remove an item and its events; recommendations that showed it stay. Raises NotFound."""

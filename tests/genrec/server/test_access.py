@@ -50,6 +50,9 @@ SCOPES = {
     "GET /v1/prompts/{name}/labels/{label}": "read",
     "PUT /v1/prompts/{name}/labels/{label}": "admin",
     "POST /v1/prompts/{name}/labels/{label}/rollback": "admin",
+    "GET /v1/quarantine": "admin",
+    "PUT /v1/quarantine/users/{user_id}": "admin",
+    "PUT /v1/quarantine/items/{item_id}": "admin",
 }
 BODIES: dict[str, Any] = {
     "POST /v1/recommend": {"user_id": "own-user", "n": 3},
