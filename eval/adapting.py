@@ -1,4 +1,4 @@
-"""`python -m eval poison`: what learning from behaviour gains, and what it lets others do."""
+"""`python -m eval poison | variants`: what learning from behaviour gains, and what it lets others do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from eval import poison as poisoning
+from eval import variants as contests
 from eval.options import RESULTS, AsJson, Data, command_line, write_result
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.parts import load_encoder
@@ -44,3 +45,22 @@ def poison(
         screen.line()
         screen.line("honest data: " + ", ".join(f"{name} {value}" for name, value in result["honest"].items()))
         screen.line("guards: " + ", ".join(f"{name} {value:g}" for name, value in result["guards"].items()))
+
+
+_RATES = ((0.10, 0.10), (0.10, 0.12), (0.10, 0.15), (0.15, 0.10))
+
+
+def variants(
+    lists: Annotated[int, typer.Option(min=100, help="Lists of one contest.")] = 5000,
+    seeds: Annotated[int, typer.Option(min=2, help="Contests for each pair of rates.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Let two versions of prompts compete for simulated users, and show what is lost against always the better one."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        screen.status("simulating")
+        rows = contests.compare(_RATES, lists, seeds)
+        screen.status("")
+        if as_json:
+            screen.json({"kind": "variants", "command": command_line(), "rows": rows})
+        else:
+            screen.table(rows)

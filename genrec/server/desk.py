@@ -12,12 +12,15 @@ from genrec.engine import Engine, cache_folder
 from genrec.errors import StoreError
 from genrec.parts import build_retriever
 from genrec.recommender import Recommender
+from genrec.scene import Ask, seed_of
+from genrec.server.contests import Contests
 from genrec.server.failures import EmptyCatalogue
 from genrec.server.lines import Lines
 from genrec.server.logs import log_warning
 from genrec.server.prompts import Prompts
 from genrec.store import Store
 from genrec.store.database import Changes, Mark, Tenant
+from genrec.types import Variant
 from retrieval import Encoder, Event, Weights
 from retrieval.cache import VectorCache
 from retrieval.guards import Guards, Quarantine, Released
@@ -49,6 +52,7 @@ class Desk:
     def __init__(self, tenant: Tenant, parts: Parts) -> None:
         self.tenant = tenant
         self.prompts = Prompts(tenant)
+        self.contests = Contests(tenant, self.prompts)
         self.read, self.write = parts.lines.reading.run, parts.lines.writing.run
         """Await what a method of the tenant returns. Raises what it raises, and StoreError."""
         self._parts = parts
@@ -111,9 +115,24 @@ class Desk:
         Raises:
             NotFound: no such label or version. StoreError: the database cannot be read.
         """
-        if at is None:
+        if at in {None, recommender.pack.version}:
             return recommender
         return recommender.with_pack(await self.read(self.prompts.pack, self.prompts.served, at))
+
+    async def contested(self, recommender: Recommender, ask: Ask) -> tuple[Recommender, Variant | None]:
+        """The recommender with the version of its prompts that is chosen for a request, where versions compete.
+
+        While the database cannot be read nothing competes, nor for a list that must use nothing of its user.
+        """
+        try:
+            standing = await self.read(self.contests.standing)
+            if standing is None or not ask.profiling:
+                return recommender, None
+            variant = standing.contest.choose(ask.user_id, seed_of(recommender.config, ask), standing.counts)
+            return await self.prompted(recommender, standing.versions[variant.label]), variant
+        except StoreError as error:
+            log_warning("versions of prompts do not compete now", error)
+            return recommender, None
 
     def dated(self, event: Event) -> Event:
         """An event with a moment: its own, that of the same event when it was sent before, or now."""

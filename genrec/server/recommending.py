@@ -8,6 +8,7 @@ from typing import Any
 
 from genrec.errors import NotFound, StoreError
 from genrec.recommender import Recommender
+from genrec.scene import Ask
 from genrec.server.admission import TimeLeft
 from genrec.server.bodies import AskBody
 from genrec.server.desk import Desk
@@ -15,7 +16,7 @@ from genrec.server.fields import parsed
 from genrec.server.logs import log_warning
 from genrec.server.service import Service
 from genrec.store.database import Saved
-from genrec.types import Recommendation
+from genrec.types import Recommendation, Variant
 
 NOT_KEPT = "this list was not kept, so its id cannot be asked for or named by events: "
 _ARGUMENTS = ("user_id", "n", "context", "instruction", "filter", "language", "profiling")
@@ -28,9 +29,9 @@ async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendat
         EmptyCatalogue, NotFound, PromptError: as they are. EngineBusy, EngineTimeout: no place in time.
         StoreError: the tenant was never loaded, and cannot be now.
     """
-    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
+    async with _at_work(service, desk, asked) as (recommender, variant, warnings, left):
         found = await recommender.arecommend(**_arguments(asked), deadline_s=left())
-    answer = _warned(found, warnings)
+    answer = _warned(_of_variant(found, variant), warnings)
     service.metrics.count(answer)
     return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, _request(asked)))
 
@@ -41,8 +42,9 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
     Raises as `recommend` does.
     """
     answer = None
-    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
-        async for state in recommender.astream(**_arguments(asked), deadline_s=left()):
+    async with _at_work(service, desk, asked) as (recommender, variant, warnings, left):
+        async for grown in recommender.astream(**_arguments(asked), deadline_s=left()):
+            state = _of_variant(grown, variant)
             if answer is None:
                 warnings += await _keep(service, desk, desk.tenant.save_recommendation, state, _request(asked))
             answer = _warned(state, warnings)
@@ -55,16 +57,20 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
 
 @asynccontextmanager
 async def _at_work(
-    service: Service, desk: Desk, prompt: str | None
-) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
-    """A place in the service, and the recommender at hand: with warnings, and the time that is left.
+    service: Service, desk: Desk, asked: AskBody
+) -> AsyncIterator[tuple[Recommender, Variant | None, list[str], TimeLeft]]:
+    """A place in the service, and the recommender at hand: the variant it is, warnings, and the time that is left.
 
     What fails inside is counted, for neither a stream nor a batch says it by a status.
     """
     try:
         async with service.admission.place() as left:
             recommender, warnings = await desk.at_hand()
-            yield await desk.prompted(recommender, prompt), warnings, left
+            if asked.prompt:
+                yield await desk.prompted(recommender, asked.prompt), None, warnings, left
+            else:
+                chosen, variant = await desk.contested(recommender, Ask(**_arguments(asked)))
+                yield chosen, variant, warnings, left
     except Exception as error:
         service.metrics.failed.labels(type(error).__name__).inc()
         raise
@@ -87,6 +93,12 @@ async def _keep(service: Service, desk: Desk, write: Callable[..., None], *recor
         log_warning("a recommendation was not kept", error)
         return [NOT_KEPT + ("the user is not known" if isinstance(error, NotFound) else "the database did not answer")]
     return []
+
+
+def _of_variant(answer: Recommendation, variant: Variant | None) -> Recommendation:
+    if variant is None:
+        return answer
+    return answer.model_copy(update={"trace": answer.trace.model_copy(update={"variant": variant})})
 
 
 def _arguments(asked: AskBody) -> dict[str, Any]:

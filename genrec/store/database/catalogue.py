@@ -80,7 +80,7 @@ def changes(view: View, since: Mark) -> Changes:
     return Changes(*fresh, mark, stale=False)
 
 
-def release(turn: Turn, kind: type[Item] | type[User], key: str) -> None:
+def release(turn: Turn, kind: type[_R], key: str) -> None:
     """Let bursts of a user, or of takes of an item, count. Raises NotFound."""
     one(turn, kind, key)
     table = _TABLES[kind]
