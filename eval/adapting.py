@@ -1,19 +1,21 @@
-"""`python -m eval poison | variants`: what learning from behaviour gains, and what it lets others do."""
+"""`python -m eval poison | variants | online`: what learning from behaviour gains, and what it lets others do."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from eval import online as weighing
 from eval import poison as poisoning
 from eval import variants as contests
 from eval.options import RESULTS, AsJson, Data, command_line, write_result
 from genrec.engine import DEFAULT_ENCODER, cache_folder
-from genrec.parts import load_encoder
-from genrec.store import folder_weights, read_folder
+from genrec.parts import build_retriever, load_encoder
+from genrec.store import Store, folder_weights, read_folder
 from genrec.terminal import terminal
-from retrieval import Weights
+from retrieval import Event, Retriever, Weights
 from retrieval.cache import VectorCache
 
 
@@ -64,3 +66,34 @@ def variants(
             screen.json({"kind": "variants", "command": command_line(), "rows": rows})
         else:
             screen.table(rows)
+
+
+def online(
+    data: Data,
+    steps: Annotated[int, typer.Option(min=1, help="Lists of each user.")] = 40,
+    as_json: AsJson = False,
+) -> None:
+    """Replay users whose weights of signals move with what they take, against weights that are everybody's."""
+    with terminal(cache_folder() / "log.txt") as screen:
+        store = read_folder(data)
+        encoder = load_encoder(DEFAULT_ENCODER, screen.status)
+
+        def build(events: Sequence[Event]) -> Retriever:
+            users = [store.user(user_id) for user_id in store.user_ids]
+            return build_retriever(Store(store.items, users, events, people=store.people), encoder, screen.status)
+
+        found = weighing.compare(store, build, steps, screen.status)
+        result = {"kind": "online", "command": command_line(), "data": data.resolve().name, **found}
+        write_result(RESULTS / f"online-{data.resolve().name}", result)
+        screen.status("")
+        if as_json:
+            screen.json(result)
+            return
+        screen.line(
+            f"{result['data']}: {result['users']} users, {result['lists']} lists, {result['successes']} of them"
+        )
+        screen.line(f"with something that is taken soon; tuned on {result['tuned on']} other users")
+        screen.line()
+        screen.table(result["rows"])
+        for name in ("sd", "sharpness", "everybody's, tuning", "tuning", "weights"):
+            screen.line(f"{name}: {result[name]}")
