@@ -70,7 +70,7 @@ def variants(
 
 def online(
     data: Data,
-    steps: Annotated[int, typer.Option(min=1, help="Lists of each user.")] = 40,
+    steps: Annotated[int, typer.Option(min=1, help="Lists of each user.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Replay users whose weights of signals move with what they take, against weights that are everybody's."""

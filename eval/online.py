@@ -75,8 +75,8 @@ class Personal:
             chances /= chances.sum()
             expected = shown @ chances
             self._precisions += self.sharpness**2 * ((shown - expected[:, None]) ** 2 @ chances)
-            self.factors += self.sharpness * (shown[:, place] - expected) / self._precisions
-            self.factors = np.clip(self.factors, _LEAST, _MOST)
+            step = self.sharpness * (shown[:, place] - expected) / self._precisions
+            self.factors = np.clip(self.factors + step, _LEAST, _MOST)  # a new array: others hold the old one
 
 
 def compare(store: Store, build: Callable[[Sequence[Event]], Retriever], steps: int, status: Status) -> dict[str, Any]:
@@ -131,7 +131,7 @@ def _fitted(
     retriever = build([event for before, _ in hidden.values() for event in before])
     cases = [
         Case(Query(store.user(user_id), before, take.moment), take.item_id)
-        for user_id, (before, take) in list(hidden.items())[: 4 * FEWEST_CASES]
+        for user_id, (before, take) in list(hidden.items())[: 2 * FEWEST_CASES]
     ]
     weights = fit(retriever, cases, lambda done, of: status(f"weights: {done} of at most {of}")).weights
     retriever.knowledge.add_events(take for _, take in hidden.values())

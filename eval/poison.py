@@ -78,7 +78,7 @@ def _average(crowd: Crowd, draw: random.Random) -> list[tuple[str, float]]:
 
 
 def _bandwagon(crowd: Crowd, draw: random.Random) -> list[tuple[str, float]]:
-    return [(item_id, _BEST) for item_id in crowd.popular[:_POPULAR]] + _random(crowd, draw)[_POPULAR:]
+    return _random(crowd, draw)[_POPULAR:] + [(item_id, _BEST) for item_id in crowd.popular[:_POPULAR]]
 
 
 def _transition(crowd: Crowd, draw: random.Random) -> list[tuple[str, float]]:
@@ -110,7 +110,7 @@ class Plot:
         for number in range(round(self.share * len(store.user_ids))):
             like = store.user(draw.choice(list(store.user_ids)))
             user = User(user_id=f"planted-{number}", attributes=like.attributes)
-            profile = [one for one in ATTACKS[self.attack](crowd, draw) if one[0] != self.target]
+            profile = [one for one in dict(ATTACKS[self.attack](crowd, draw)).items() if one[0] != self.target]
             if self.attack != "transition":
                 draw.shuffle(profile)
             place = len(profile) if self.attack == "transition" else draw.randint(0, len(profile))
