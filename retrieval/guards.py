@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from heapq import heappop, heappush
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -68,6 +69,7 @@ class Quarantine:
         self._user_days = _Days()
         self._item_days = _Days()
         self._held: dict[tuple[str, str], Held] = {}
+        self._ends: list[tuple[datetime, int, tuple[str, str]]] = []  # a heap: when, the how manyth, which
         self._newest: datetime | None = None
 
     @property
@@ -86,8 +88,8 @@ class Quarantine:
         if now is None or (self._newest and now <= self._newest):
             return
         self._newest = now
-        for key in [key for key, held in self._held.items() if held.until <= now]:
-            yield self._held.pop(key).event
+        while self._ends and self._ends[0][0] <= now:
+            yield self._held.pop(heappop(self._ends)[2]).event
 
     def _passes(self, take: Event) -> bool:
         """Count a take, and hold it if it is part of a burst; one beyond the cap of its user never counts."""
@@ -99,7 +101,9 @@ class Quarantine:
         cause = self._burst(take, take.timestamp.date())
         if cause:
             until = take.timestamp + timedelta(days=self._guards.hold_days)
-            self._held[take.user_id, take.item_id] = Held(take, cause, take.timestamp, until)
+            key = (take.user_id, take.item_id)
+            self._held[key] = Held(take, cause, take.timestamp, until)
+            heappush(self._ends, (until, self._of_user[take.user_id], key))
         return cause is None
 
     def _burst(self, take: Event, day: date) -> Cause | None:
