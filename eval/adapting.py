@@ -89,10 +89,8 @@ def online(
         if as_json:
             screen.json(result)
             return
-        screen.line(
-            f"{result['data']}: {result['users']} users, {result['lists']} lists, {result['successes']} of them"
-        )
-        screen.line(f"with something that is taken soon; tuned on {result['tuned on']} other users")
+        sizes = f"{result['users']} users, {result['lists']} lists, {result['successes']} with a candidate taken soon"
+        screen.line(f"{result['data']}: {sizes}; tuned on {result['tuned on']} other users")
         screen.line()
         screen.table(result["rows"])
         for name in ("sd", "sharpness", "everybody's, tuning", "tuning", "weights"):

@@ -235,13 +235,14 @@ def _ndcg(retriever: Retriever, cases: Sequence[Case]) -> Values:
 
 
 def _row(attack: str, share: float, found: Mapping[str, Sequence[_Places]]) -> dict[str, Any]:
-    """One line of the table; intervals and the test are over targets."""
+    """One line of the table: the share of lists that have the target in the first ten, its mean rank, and by how much
+    the guards keep that back; intervals and the test are over targets."""
     row: dict[str, Any] = {"attack": attack, "planted": f"{share:.0%}"}
     for name, places in found.items():
-        row[f"{name}: in first ten"] = mean_of(np.array([one.shown for one in places])).text()
-        row[f"{name}: mean rank"] = mean_of(_ranks(places)).text(0)
+        row[f"{name}: shown"] = mean_of(np.array([one.shown for one in places])).text()
+        row[f"{name}: rank"] = mean_of(_ranks(places)).text(0)
     held = paired(_ranks(found["guarded"]), _ranks(found["open"]))
-    row["places that guards keep back"] = f"{held.difference:.0f} ({held.low:.0f}-{held.high:.0f}), p {held.p:.4f}"
+    row["kept back"] = f"{held.difference:.0f} ({held.low:.0f}-{held.high:.0f}), p {held.p:.4f}"
     return row
 
 
