@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from scipy.stats import beta
 
 from genrec.contest import Contest
 from genrec.prompting.versions import Label
 from genrec.server.access import Admin
+from genrec.server.bodies import ContestBody
 from genrec.server.contests import Standing
 from genrec.server.desk import Desk
-from genrec.server.fields import Body
 from genrec.server.routes.common import errors
 from genrec.types import ArmCount
 
 router = APIRouter(prefix="/v1/contest", tags=["prompts"])
 
 _CONFIDENCE = 0.95
-
-
-class ContestBody(Body):
-    """How `production` and `candidate` compete: see `genrec.contest`."""
-
-    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    least: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    window_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
 
 
 class ArmStand(BaseModel):
