@@ -177,9 +177,10 @@ class Recommender:
         language: Language | None = None,
         profiling: bool = True,
     ) -> Iterator[Recommendation]:
-        """The ranked items at once, without reasons; again each time a reason is ready; last, the answer.
+        """The items in the retriever's order at once, then as they are ranked, then with each reason that is ready.
 
-        Items never change their place from one state to the next.
+        The first state comes before the model is asked, and is `provisional` where the model may change the order; from
+        the second on no item changes its place. The last state is the answer.
         """
         return runner.iterate(self._states(self._ask(user_id, n, context, instruction, filter, language, profiling)))
 
@@ -313,6 +314,7 @@ class Recommender:
         request = Request(self.setup, ask)
         with request.timed("retrieve"):
             await request.retrieve()
+        yield request.answer()
         with request.timed("render"):
             await request.render()
         with request.timed("rank"):

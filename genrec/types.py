@@ -133,11 +133,15 @@ class Trace(_Frozen):
 
 
 class Recommendation(_Frozen):
-    """Ranked items with reasons, and everything needed to check where they came from."""
+    """Ranked items with reasons, and everything needed to check where they came from.
+
+    `provisional`: a stream's first state, in the retriever's order, which the model may still change.
+    """
 
     id: str
     user_id: str
     items: tuple[RankedItem, ...]
+    provisional: bool = False
     prompt: PromptVersion
     model: str
     fallback: Fallback | None = None

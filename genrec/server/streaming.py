@@ -43,13 +43,17 @@ async def _left(request: Request) -> None:
 
 
 async def as_events(states: AsyncIterator[Recommendation]) -> AsyncGenerator[bytes, None]:
-    """`meta` with the ranked items, `item` for each with its reason, `usage`, `done`; or `error`, and no more."""
+    """`meta` with the items as retrieved, `order` where the model may have changed it, `item` for each with its reason,
+    `usage`, `done`; or `error`, and no more.
+    """
     sent: set[str] = set()
     answer = None
     try:
         async for state in states:
             if answer is None:
                 yield _event("meta", _meta(state))
+            elif answer.provisional and not state.provisional:
+                yield _event("order", {"items": _without_reasons(state)})
             answer = state
             for item in state.items:
                 if item.reason and item.item_id not in sent:
@@ -109,8 +113,12 @@ def _end(answer: Recommendation, sent: set[str]) -> list[bytes]:
 
 
 def _meta(state: Recommendation) -> dict[str, Any]:
-    about = state.model_dump(mode="json", include={"id", "user_id", "prompt", "model"})
-    return {**about, "items": [item.model_dump(mode="json", exclude={"reason"}) for item in state.items]}
+    about = state.model_dump(mode="json", include={"id", "user_id", "prompt", "model", "provisional"})
+    return {**about, "items": _without_reasons(state)}
+
+
+def _without_reasons(state: Recommendation) -> list[dict[str, Any]]:
+    return [item.model_dump(mode="json", exclude={"reason"}) for item in state.items]
 
 
 def _event(name: str, data: Mapping[str, Any]) -> bytes:

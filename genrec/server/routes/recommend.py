@@ -53,8 +53,9 @@ class Batch(BaseModel):
 async def recommend_one(request: Request, desk: Reader, service: TheService, asked: RecommendBody) -> Response:
     """The best items for a user, each with a reason that was checked.
 
-    With `stream` the events are `meta` (the ranked items), `item` (each with its reason, as soon as it is ready),
-    `usage` and `done`, or `error`.
+    With `stream` the events are `meta` (the items in the retriever's order, before the model is asked), `order` (the
+    items as ranked, where `meta` was `provisional`), `item` (each with its reason, as soon as it is ready), `usage` and
+    `done`, or `error`.
     """
     if asked.stream:
         return await _streamed(service, desk, asked)
