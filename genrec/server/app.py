@@ -11,6 +11,7 @@ from genrec.server.described import describe
 from genrec.server.failures import handle_failures
 from genrec.server.mcp import ToolServer
 from genrec.server.middleware import Guarded, Observed
+from genrec.server.pages.site import add_pages
 from genrec.server.routes import catalogue, events, health, insight, prompts, recommend
 from genrec.server.service import Service
 
@@ -37,6 +38,7 @@ def create_app(service: Service, version: str) -> FastAPI:
     app.state.service = service
     for routes in (recommend, events, catalogue, insight, prompts, health):
         app.include_router(routes.router)
+    add_pages(app)
     tools = ToolServer(app)
     handle_failures(app)
     describe(app)

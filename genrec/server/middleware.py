@@ -130,4 +130,5 @@ def _note_in_span(method: str, route: str, status: int, tenant: str | None) -> N
 def _marked(headers: list[tuple[bytes, bytes]], trace: bytes) -> list[tuple[bytes, bytes]]:
     own = {name for name, _ in headers}
     cache = () if _STORED[0] in own else (_STORED,)
-    return [*headers, *_SECURITY, *cache, (b"x-trace-id", trace)]
+    security = (header for header in _SECURITY if header[0] not in own)
+    return [*headers, *security, *cache, (b"x-trace-id", trace)]

@@ -53,6 +53,15 @@ keys = Table(
     UniqueConstraint("tenant", "name", name="genrec_keys_by_name"),
 )
 
+sessions = Table(
+    "genrec_sessions",
+    metadata,
+    _text("digest", key=True),
+    Column("key_id", None, ForeignKey("genrec_keys.key_id", ondelete="CASCADE"), nullable=False),
+    _number("ends_at"),  # seconds since 1970
+)
+"""Who signed in with a key: gone with the key."""
+
 items = Table(
     "genrec_items",
     metadata,
