@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from fastapi.responses import HTMLResponse
@@ -9,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from genrec.server.pages.static import static
 from genrec.server.pages.words import Words
+from retrieval.types import AttributeValue, plain
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: https:; connect-src 'self'; "
@@ -41,5 +44,14 @@ def _image(address: str | None) -> str | None:
     return address if address and address.startswith(_SHOWN_FROM) else None
 
 
+def _moment(time: datetime) -> str:
+    """A moment to the minute, or a day where it has no time of day."""
+    return time.strftime("%Y-%m-%d" if (time.hour, time.minute) == (0, 0) else "%Y-%m-%d %H:%M")
+
+
+def _facts(attributes: Mapping[str, AttributeValue]) -> str:
+    return ", ".join(plain(value) for value in attributes.values())
+
+
 _templates.globals["static"] = static
-_templates.filters["image"] = _image
+_templates.filters |= {"facts": _facts, "image": _image, "moment": _moment, "plain": plain}
