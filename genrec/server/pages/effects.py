@@ -36,6 +36,20 @@ class Changes:
         return len(self.gone) + len(self.new) + self.moved
 
 
+@dataclass(frozen=True)
+class Judged:
+    """An item of a list, and what somebody said of it. `waiting`: its place is not its last one yet."""
+
+    list_id: str
+    item_id: str
+    verdicts: Collection[Verdict] = ()
+    waiting: bool = False
+
+    def name(self, verdict: Verdict) -> str:
+        """What the button of a verdict is called on its page, so that the focus stays on it."""
+        return f"{verdict}-{event_id(self.list_id, self.item_id, verdict)}"
+
+
 def event_of(recommendation_id: str, user_id: str, item_id: str, verdict: Verdict) -> EventBody:
     """A verdict on an item of a list as an event; its id follows from the rest, so it counts once and can be found."""
     return parsed(

@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 
 from genrec.recommender import Recommender
 from genrec.server.bodies import AskBody
-from genrec.server.pages.cards import cards
-from genrec.server.pages.effects import Changes
+from genrec.server.pages.cards import Card, cards
+from genrec.server.pages.effects import Changes, Judged
 from genrec.server.pages.routing import said
 from genrec.server.pages.visiting import Visit
 from genrec.server.recommending import states
@@ -61,11 +61,12 @@ class _Parts:
         yield as_event("end", {"status": self._status(answer, ended=True), "effect": effect, "outcome": outcome})
 
     def _cards(self, name: str, state: Recommendation) -> bytes:
-        shown = [
-            self._visit.part("_card.html.j2", card=card, answer=state, verdicts=[])
-            for card in cards(state, self._store)
-        ]
+        shown = [self._card(card, state) for card in cards(state, self._store)]
         return as_event(name, {"id": state.id, "cards": shown, "status": self._status(state, ended=False)})
+
+    def _card(self, card: Card, state: Recommendation) -> str:
+        judged = Judged(state.id, card.item.item_id, waiting=state.provisional)
+        return self._visit.part("_card.html.j2", card=card, answer=state, judged=judged)
 
     def _reason(self, item: RankedItem) -> bytes:
         return as_event("reason", {"rank": item.rank, "html": self._visit.part("_reason.html.j2", reason=item.reason)})

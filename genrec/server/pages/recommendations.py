@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from genrec.errors import NotFound
 from genrec.server.acknowledging import acknowledge
 from genrec.server.pages.asking import AskForm
-from genrec.server.pages.effects import Changes, Verdict, changes, event_id, event_of, verdicts_on
+from genrec.server.pages.effects import Changes, Judged, Verdict, changes, event_id, event_of, verdicts_on
 from genrec.server.pages.growing import Compare, parts
 from genrec.server.pages.rendering import html
 from genrec.server.pages.routing import pages
@@ -97,7 +97,7 @@ async def take_back(visit: Writing, list_id: str, item_id: str, verdict: Verdict
 async def _judged(visit: Visit, answer: Recommendation, item_id: str) -> Response:
     history = await visit.desk.read(visit.desk.tenant.history, answer.user_id, _HISTORY)
     said = verdicts_on(answer.id, item_id, history)
-    verdicts = visit.part("_verdicts.html.j2", list_id=answer.id, item_id=item_id, verdicts=said, waiting=False)
+    verdicts = visit.part("_verdicts.html.j2", judged=Judged(answer.id, item_id, said))
     return html(verdicts + visit.part("_noted.html.j2", noted=True, changes=None))
 
 
