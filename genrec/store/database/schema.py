@@ -79,6 +79,7 @@ users = Table(
     _text("user_id", key=True),
     _number("seq"),
     _text("body"),
+    Column("withheld", Text, nullable=True),  # names of attributes as JSON; putting the record leaves them
     Index("genrec_users_by_seq", "tenant", "seq", unique=True),
 )
 
