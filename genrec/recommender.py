@@ -21,7 +21,7 @@ from genrec.prompting import Pack, load_pack
 from genrec.reasons import ReasonCache
 from genrec.scene import Ask, Setup
 from genrec.store import Store, folder_model_weights, folder_pack, folder_weights, read_folder
-from genrec.types import Contrast, Explanation, Parameters, Recommendation, WhyNot
+from genrec.types import Contrast, Explanation, Influences, Parameters, Recommendation, WhyNot
 from genrec.wording import Language
 from retrieval import Candidate, Context, Encoder, Event, Filter, Item, Retriever, User, Weights
 from retrieval.index import Index
@@ -248,6 +248,24 @@ class Recommender:
         """
         ask = self._ask(user_id, n, context, instruction, filter, language)
         return insight.why_not(self.setup.scene(ask), self.store.item(item_id).item_id)
+
+    def influences(
+        self,
+        user_id: str,
+        item_id: str,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
+        language: Language | None = None,
+        profiling: bool = True,
+    ) -> Influences:
+        """Everything that speaks for an item and against it, and where it would stand without each of these.
+
+        Asks no language model. Raises NotFound for an unknown user or item.
+        """
+        ask = self._ask(user_id, 1, context, instruction, filter, language, profiling)
+        return insight.influences(self.setup.scene(ask), self.store.item(item_id).item_id)
 
     def contrast(
         self,

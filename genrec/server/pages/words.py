@@ -20,7 +20,7 @@ class Words:
     def __init__(self, language: Language) -> None:
         self.language = language
 
-    def __call__(self, name: str, **values: object) -> str:
+    def __call__(self, name: str, /, **values: object) -> str:
         """A phrase with its values put in. Raises KeyError for one that there is not."""
         page, _, phrase = name.partition(".")
         return phrases()[page][phrase][self.language].format(**values)
