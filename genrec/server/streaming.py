@@ -18,6 +18,8 @@ from genrec.server.service import Service
 from genrec.types import Recommendation
 
 _T = TypeVar("_T")
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+"""Those that JSON leaves as they are."""
 _READING = 2
 """A stream may be read for so many deadlines."""
 
@@ -46,8 +48,9 @@ async def _left(request: Request) -> None:
 
 
 def as_event(name: str, data: Mapping[str, Any]) -> bytes:
-    """One server-sent event, its data as JSON."""
-    return format_sse_event(event=name, data_str=json.dumps(data, ensure_ascii=False))
+    """One server-sent event, its data as JSON on one line, whatever somebody takes for the end of a line."""
+    text = json.dumps(data, ensure_ascii=False).translate(_LINE_ENDS)
+    return format_sse_event(event=name, data_str=text)
 
 
 async def as_events(states: AsyncIterator[Recommendation]) -> AsyncGenerator[bytes, None]:

@@ -65,6 +65,13 @@ def test_items_without_a_reason_are_sent_before_the_usage(open_house: Open) -> N
     assert events[-1][1]["fallback"]["cause"] == "EngineError: down"
 
 
+def test_a_text_with_ends_of_lines_stays_in_its_event(house: House) -> None:
+    title = "Matcha\n\nevent: done\ndata: {}\r\x85\u2028\u2029 end"
+    house.client.put("/v1/items/matcha", json={"title": title, "categories": ["tea"], "description": "tea to drink"})
+    meta = _stream(house, n=6)[0][1]
+    assert title in [item["title"] for item in meta["items"]]
+
+
 def test_what_can_be_refused_is_refused_with_a_status(house: House, open_house: Open) -> None:
     asked = {"user_id": "nobody", "stream": True}
     assert house.client.post("/v1/recommend", json=asked).status_code == 404

@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from genrec.server.app import create_app
 from genrec.testing import ScriptedEngine
 from tests.genrec.server.conftest import House, build
 
+expect.set_options(timeout=15_000)  # a machine may be busy
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -67,7 +68,7 @@ class Site:
         """A page of a browser that knows nothing: `locale="zh-CN"`, `viewport={...}`, `color_scheme="dark"`."""
         context: BrowserContext = self.browser.new_context(**settings)
         self.opened.callback(context.close)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(15_000)
         return Seen(context.new_page(), self.address)
 
     def sign_in(self, secret: str = "", **settings: Any) -> Seen:
@@ -86,11 +87,18 @@ OpenSite = Callable[..., Site]
 @pytest.fixture
 def open_site(browser: Browser, tmp_path: Path, own_cache: Path) -> Iterator[OpenSite]:
     """Makes services that listen: `open_site(ScriptedEngine(...), deadline_s=1)`."""
+    with sites(browser, tmp_path) as make:
+        yield make
+
+
+@contextmanager
+def sites(browser: Browser, folder: Path) -> Iterator[OpenSite]:
+    """Makes services that listen, each with a database of its own in a folder."""
     with ExitStack() as opened:
         count = iter(range(100))
 
         def make(engine: ScriptedEngine | None = None, **more: Any) -> Site:
-            house = build(tmp_path / f"{next(count)}.sqlite", engine, **more)
+            house = build(folder / f"{next(count)}.sqlite", engine, **more)
             address = opened.enter_context(serving(house))
             return Site(house, address, browser, opened)
 
