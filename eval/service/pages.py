@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
 from typing import Any
+from urllib.parse import urlencode
 
 import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -34,10 +35,12 @@ from genrec.server.service import Service
 from genrec.store import Store, folder_pack, read_folder
 from genrec.store.database import Database
 from genrec.testing import ScriptedEngine
+from retrieval import Item
 
 _RANK_S, _REASON_S = 1.0, 0.3
 _CARDS = 5
 _LONGEST_MS = 60_000
+_SETTLED_MS = 1_000
 _DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 _WATCH = """() => {
   window.seen = { first: null, reasons: [], shift: 0 };
@@ -81,7 +84,7 @@ class Describing(ScriptedEngine):
 
     def __init__(self, store: Store) -> None:
         super().__init__(scores=lambda label: -float(ord(label) * 7 % 11))
-        self._about = {item.title: item.description for item in store.items}
+        self._about = {item.title: _what(item) for item in store.items}
         self._in_turn = asyncio.Lock()
 
     async def score_labels(
@@ -95,9 +98,15 @@ class Describing(ScriptedEngine):
             await asyncio.sleep(_REASON_S)
         begun = messages[-1]["content"].rpartition("you may like ")[2]
         about = next((text for title, text in self._about.items() if begun.startswith(f"{title},")), "")
-        words = f"{about[:1].lower()}{about[1:]}".split()[: sampling.max_tokens]
+        words = about.split()[: sampling.max_tokens]
         yield Chunk(f" {' '.join(words)}" if words else ".")
         yield Chunk("", "stop", self._usage(messages, len(words)))
+
+
+def _what(item: Item) -> str:
+    """What goes on after `which is`."""
+    text = item.description
+    return f"{text[0].lower()}{text[1:]}" if text.startswith(("A ", "An ")) else f"in {' and '.join(item.categories)}."
 
 
 def measure(data: Path, folder: Path, status: Status) -> PagesReport:
@@ -139,10 +148,11 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
                     status(f"{name}, {scheme}, {language}")
                     page = _signed_in(browser, running, viewport=size, color_scheme=scheme, locale=locale)
                     _example(page, running)
-                    keep(page, f"recommendations-{name}-{scheme}-{language}")
+                    page.wait_for_timeout(_SETTLED_MS)
+                    keep(page, f"recommendations-{name}-{scheme}-{language}", whole=name == "phone")
                     page.locator("a.why").first.click()
                     page.locator(".influences").first.wait_for()
-                    keep(page, f"why-{name}-{scheme}-{language}")
+                    keep(page, f"why-{name}-{scheme}-{language}", whole=True)
                     page.context.close()
         _tour(browser, running, keep)
     return taken
@@ -151,11 +161,11 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
 def _tour(browser: Browser, running: Running, keep: Any) -> None:
     """The steps of `docs/tour.md`."""
     page = _signed_in(browser, running, viewport=_DESKTOP, locale="en-GB")
-    _example(page, running, wait=False)
+    _example(page, running, "something for my desk", wait=False)
     page.locator(".reason p").nth(1).wait_for()
     keep(page, "tour-growing")
     _ended(page)
-    page.locator(".chip").nth(1).click()
+    page.locator(".chip", has_text="favorited").first.click()
     keep(page, "tour-evidence")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Not interested").first.click()
@@ -163,14 +173,14 @@ def _tour(browser: Browser, running: Running, keep: Any) -> None:
     keep(page, "tour-dismissed")
     page.get_by_role("button", name="Show the next list").click()
     page.get_by_text("since your feedback").wait_for()
+    page.wait_for_timeout(_SETTLED_MS)
     keep(page, "tour-effect")
     page.context.close()
 
 
-def _example(page: Page, running: Running, *, wait: bool = True) -> None:
-    page.goto(
-        f"{running.address}/pages/recommendations?user_id=1001&place=Beijing&device=PC&time=2023-08-05&n={_CARDS}"
-    )
+def _example(page: Page, running: Running, instruction: str = "", *, wait: bool = True) -> None:
+    asked = {"user_id": "1001", "place": "Beijing", "device": "PC", "time": "2023-08-05", "n": _CARDS}
+    page.goto(f"{running.address}/pages/recommendations?{urlencode({**asked, 'instruction': instruction})}")
     if wait:
         _ended(page)
 
