@@ -1,26 +1,24 @@
 """The recommendations page in a real browser: how soon the retriever's order is there, and how much moves after it.
 
-The service runs in this process on demo data, with the real sentence encoder. The engine is scripted and slow: ranking
-takes a second, and reasons, which say what an item is, come one after the other. So what is measured is genrec, not the
-speed of a model.
+The service runs in a process of its own on demo data, with the real sentence encoder. The engine is scripted and slow:
+ranking takes a second, and reasons, which say what an item is, come one after the other. So what is measured is genrec,
+not the speed of a model.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
-import threading
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import monotonic, sleep
 from typing import Any
 from urllib.parse import urlencode
 
-import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 from pydantic import BaseModel
 
@@ -30,7 +28,8 @@ from genrec.engine import DEFAULT_ENCODER
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling
 from genrec.errors import DataError
 from genrec.parts import load_encoder
-from genrec.server.app import create_app
+from genrec.server.logs import begin_logging
+from genrec.server.running import run
 from genrec.server.service import Service
 from genrec.store import Store, folder_pack, read_folder
 from genrec.store.database import Database
@@ -41,6 +40,7 @@ _RANK_S, _REASON_S = 1.0, 0.3
 _CARDS = 5
 _LONGEST_MS = 60_000
 _SETTLED_MS = 1_000
+_LISTENS = "listening on "
 _DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 _WATCH = """() => {
   window.seen = { first: null, reasons: [], shift: 0 };
@@ -223,21 +223,42 @@ def _browser() -> Iterator[Browser]:
 
 @contextmanager
 def _serving(data: Path, store: Store, folder: Path, status: Status) -> Iterator[Running]:
-    database = Database.open(f"sqlite:///{folder / 'genrec.sqlite'}")
-    tenant = database.create_tenant("default", pack=folder_pack(data) or "general")
-    tenant.fill(store.items, [store.user(user_id) for user_id in store.user_ids], store.events)
-    secret = database.add_key("default", "pages", ("read", "write", "admin"))
-    encoder = load_encoder(DEFAULT_ENCODER, status)
-    service = Service(database, Describing(store), encoder, config=Config(model_weight=0.5))
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(service, "eval"), log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
+    """The service in a process of its own. Raises RuntimeError where it does not start."""
+    secret = _furnish(data, store, folder)
+    status("loading the sentence encoder")
+    command = [sys.executable, "-m", "eval.service.pages", str(data), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            if not said.startswith(_LISTENS):
+                raise RuntimeError(f"the service did not start: it said {said!r}")
+            yield Running(said.removeprefix(_LISTENS).strip(), secret)
+        finally:
+            process.terminate()
+
+
+def _furnish(data: Path, store: Store, folder: Path) -> str:
+    """A database with the data: the secret of a key."""
+    database = Database.open(_url(folder))
     try:
-        end = monotonic() + 60
-        while not server.started and monotonic() < end:
-            sleep(0.05)
-        yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", secret)
+        tenant = database.create_tenant("default", pack=folder_pack(data) or "general")
+        tenant.fill(store.items, [store.user(user_id) for user_id in store.user_ids], store.events)
+        return database.add_key("default", "pages", ("read", "write", "admin"))
     finally:
-        server.should_exit = True
-        thread.join(60)
+        database.close()
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'genrec.sqlite'}"
+
+
+def _serve(data: Path, folder: Path) -> None:
+    begin_logging(sys.stderr)
+    encoder = load_encoder(DEFAULT_ENCODER, lambda _: None)
+    engine = Describing(read_folder(data))
+    service = Service(Database.open(_url(folder)), engine, encoder, config=Config(model_weight=0.5))
+    run(service, "127.0.0.1", 0, lambda line: print(line, flush=True))  # noqa: T201
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]), Path(sys.argv[2]))
