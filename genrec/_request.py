@@ -202,13 +202,9 @@ class Request:
 
     def _messages(self, window: Window, cut: Cut) -> Messages:
         """The ranking prompt for some candidates."""
-        scene, ask = self._scene, self._ask
-        words, find = scene.words.name, self._setup.store.item
-        about = prompting.Subject(
-            scene.user, scene.history, ask.context, ask.instruction, self._wanted, words, find, scene.now
-        )
         items = {label: candidate.item for label, candidate in window.items()}
-        return self._setup.pack.render(self._task, about.data(items, cut.events, cut.description), scene.language)
+        data = self._scene.subject(self._wanted).data(items, cut.events, cut.description)
+        return self._setup.pack.render(self._task, data, self._scene.language)
 
     @property
     def _wanted(self) -> int:

@@ -12,7 +12,7 @@ from genrec.config import Config
 from genrec.deadline import Deadline
 from genrec.engine import Engine, measured_weight
 from genrec.explain import World
-from genrec.prompting import Pack
+from genrec.prompting import Pack, Subject
 from genrec.reasons import ReasonCache
 from genrec.store import Store
 from genrec.types import ModelShare
@@ -103,6 +103,11 @@ class Scene:
     def words(self) -> Wording:
         """The words of the language that was asked for."""
         return wording(self.language)
+
+    def subject(self, n: int) -> Subject:
+        """What a ranking prompt for n items is about."""
+        name, find = self.words.name, self.store.item
+        return Subject(self.user, self.history, self.ask.context, self.ask.instruction, n, name, find, self.now)
 
     def latest(self, count: int) -> Sequence[Event]:
         """The latest events, oldest first."""
