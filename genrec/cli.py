@@ -42,6 +42,7 @@ from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import DataError, EngineError, GenrecError
 from genrec.explain import alike
+from genrec.learn.commands import training
 from genrec.parts import build_retriever, fit_weights, hold_out
 from genrec.prompting import load_pack, pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
@@ -77,6 +78,7 @@ app = typer.Typer(
 imports = typer.Typer(help="Turn a public data set into a data folder.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(prompts, name="prompt")
+app.add_typer(training, name="train")
 app.command(
     "serve",
     epilog="Example: genrec serve --data films; then curl -H 'Authorization: Bearer KEY' -H 'Content-Type: "

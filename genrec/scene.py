@@ -19,7 +19,8 @@ from genrec.types import ModelShare
 from genrec.wording import Language, Wording, wording
 from retrieval import Context, Event, Filter, Item, Query, Retriever, User
 
-_UNMEASURED_WEIGHT = 0.5
+UNMEASURED_WEIGHT = 0.5
+"""Of a model that nobody measured."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Setup:
         measured = measured_weight(self.engine.model)
         if measured is not None:
             return ModelShare(weight=measured, origin="measured")
-        return ModelShare(weight=_UNMEASURED_WEIGHT, origin="assumed")
+        return ModelShare(weight=UNMEASURED_WEIGHT, origin="assumed")
 
 
 @dataclass(frozen=True)
