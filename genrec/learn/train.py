@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrec.errors import ModelError
 from genrec.learn import checkpoint
 from genrec.learn.checkpoint import Standing
 from genrec.learn.curves import Curves
@@ -38,6 +39,7 @@ def train(
 
     Raises:
         DataError: `wandb` is asked for and is not installed.
+        ModelError: the loss is not finite any more.
     """
     schedule, network = plan.schedule, scorer.network
     _freeze(scorer, (*examples.training, *examples.validation), status)
@@ -57,6 +59,8 @@ def train(
             part = _loss(scorer, batch[start : start + schedule.side_by_side]) / len(batch)
             part.backward()
             loss += part.item()
+        if not math.isfinite(loss):
+            raise ModelError(f"training diverged at step {standing.step}: its loss is {loss}; take a lower rate")
         torch.nn.utils.clip_grad_norm_(parameters, schedule.clip)
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate * _share(standing.step, steps, schedule.warm_up)
@@ -64,12 +68,12 @@ def train(
         optimizer.zero_grad()
         standing.step += 1
         curves.note(standing.step, {"training loss": loss})
-        if standing.step % schedule.look == 0 or standing.step == steps:
+        looked = standing.step % schedule.look == 0 or standing.step == steps
+        if looked:
             _look(scorer, examples.validation, standing, curves)
-        if monotonic() - saved > _SAVE_S:
+        if looked or monotonic() - saved > _SAVE_S:
             checkpoint.save(run, standing, network, optimizer)
             saved = monotonic()
-    checkpoint.save(run, standing, network, optimizer)
     curves.close()
     network.load(standing.kept)
     return standing
@@ -95,6 +99,8 @@ def _look(scorer: Scorer, validation: Sequence[Example], standing: Standing, cur
     """Note how validation fares, and keep the adapter where it never fared better."""
     scores = scorer.scores([example.prompt for example in validation])
     losses = [-row[example.taken] for row, example in zip(scores, validation, strict=True)]
+    if not np.isfinite(losses).all():
+        raise ModelError(f"training diverged before step {standing.step}: take a lower rate")
     gains = [ndcg(row, example.taken) for row, example in zip(scores, validation, strict=True)]
     point = {"validation loss": float(np.mean(losses)), "validation ndcg@10": float(np.mean(gains))}
     curves.note(standing.step, point)
