@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from genrec.arguments import AsJson, Data, InLanguage, LanguageName, Model, OneUser, PackName
-from genrec.engine import DEFAULT_ENCODER, cache_folder, default_model, measured_weight
+from genrec.engine import DEFAULT_ENCODER, cache_folder, measured_weight
 from genrec.errors import ModelError
+from genrec.learn.adapter import read_adapter
 from genrec.learn.examples import Examples, Sampling, build_examples
 from genrec.learn.gate import Side, Verdict
+from genrec.learn.loading import find_model
 from genrec.learn.plan import Schedule
 from genrec.learn.shape import MOST_RANK, Shape
 from genrec.learn.shelf import Shelf
@@ -23,9 +25,6 @@ from genrec.recommender import DEFAULT_PACK
 from genrec.scene import UNMEASURED_WEIGHT
 from genrec.store import folder_model_weights, folder_pack, folder_weights, read_folder
 from genrec.terminal import Terminal, terminal
-
-if TYPE_CHECKING:
-    from genrec.learn.making import Model as BaseModel
 
 training = typer.Typer(help="Train adapters on behaviour; none ranks before it has won.", no_args_is_help=True)
 
@@ -69,11 +68,12 @@ def run(
     with terminal(cache_folder() / "log.txt") as screen:
         shelf = Shelf(adapters or data / "adapters")
         packs = [load_pack(name) for name in (pack or folder_pack(data) or DEFAULT_PACK, *(paraphrase or ()))]
-        base = _base(data, model, screen.status)
+        base = find_model(model, screen.status)
         examples = _examples(data, packs, sampling, screen.status)
         shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
         made = make_adapter(shelf, base, packs, examples, sampling, shape, schedule, status=screen.status, wandb=wandb)
-        verdict = judge_adapter(shelf, made, base, packs[0], examples, screen.status)
+        weight = _weight(data, base.base.name)
+        verdict = judge_adapter(shelf, made, base, weight, packs[0], examples, screen.status)
         _show(screen, made.version, verdict, as_json=as_json)
 
 
@@ -87,12 +87,11 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Hold an adapter against the one that ranks now, for people whom it never saw."""
-    from genrec.learn.adapter import read_adapter
     from genrec.learn.making import judge_adapter
 
     with terminal(cache_folder() / "log.txt") as screen:
         shelf = Shelf(adapters or data / "adapters")
-        place, base = shelf.place(version), _base(data, model, screen.status)
+        place, base = shelf.place(version), find_model(model, screen.status)
         adapter, _ = read_adapter(place, base.base, base.folder)
         serving, trained = load_pack(pack or folder_pack(data) or DEFAULT_PACK), adapter.manifest.prompts[0]
         if serving.version != trained.version:
@@ -101,7 +100,8 @@ def judge(
                 f"{serving.version}: name its pack with --pack, or train anew"
             )
         examples = _examples(data, [serving], adapter.manifest.sampling, screen.status)
-        verdict = judge_adapter(shelf, adapter, base, serving, examples, screen.status)
+        weight = _weight(data, base.base.name)
+        verdict = judge_adapter(shelf, adapter, base, weight, serving, examples, screen.status)
         _show(screen, version, verdict, as_json=as_json)
 
 
@@ -153,13 +153,10 @@ def _row(shelf: Shelf, version: str, production: str, erased: Mapping[str, str])
     }
 
 
-def _base(data: Path, model: str | None, status: Status) -> BaseModel:
-    """The base model with the weight that a recommender gives it."""
-    from genrec.learn.making import find_model
-
-    name = model or default_model()
-    fitted = folder_model_weights(data).get(name, measured_weight(name))
-    return find_model(name, UNMEASURED_WEIGHT if fitted is None else fitted, status)
+def _weight(data: Path, model: str) -> float:
+    """What a recommender gives the base model."""
+    fitted = folder_model_weights(data).get(model, measured_weight(model))
+    return UNMEASURED_WEIGHT if fitted is None else fitted
 
 
 def _examples(data: Path, packs: Sequence[Pack], sampling: Sampling, status: Status) -> Examples:

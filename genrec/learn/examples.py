@@ -28,6 +28,9 @@ from retrieval.types import AttributeValue
 WARM_UP = 0.2
 """The share of all events that a retriever knows before it is asked: one that knows less gives candidates at random."""
 
+_SAID = 50
+"""Takes from one line about progress to the next."""
+
 Part = Literal["training", "validation", "gate"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -128,11 +131,12 @@ def build_examples(
     timeline = Timeline(store)
     drawn = _draw(timeline.takes(), sampling)
     parts: dict[Part, list[Example]] = {part: [] for part in PARTS}
-    for moment in timeline.replay(list(drawn), encoder, weights, status):
+    for number, moment in enumerate(timeline.replay(list(drawn), encoder, weights, status)):
+        if number % _SAID == 0:
+            status(f"making examples: {number} of {len(drawn)} takes")
         part = drawn[moment.take]
         making = _Making(moment, sampling, packs, served or {})
         parts[part] += making.forms(sampling.forms if part == "training" else 1)
-        status(f"making examples: {sum(map(len, parts.values()))}")
     return Examples(**parts)
 
 

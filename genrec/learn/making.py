@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 import genrec
-from genrec.engine import resolve
-from genrec.learn.adapter import Adapter, Base, Manifest, base_of, read_adapter, user_mark, write_adapter
+from genrec.learn.adapter import Adapter, Base, Manifest, read_adapter, user_mark, write_adapter
 from genrec.learn.canary import canaries, failures
 from genrec.learn.checkpoint import Standing
 from genrec.learn.examples import Example, Examples, Prompt, Sampling
 from genrec.learn.gate import Verdict, Way, fit_share, judge
+from genrec.learn.loading import Model
 from genrec.learn.plan import Plan, Schedule, fingerprint
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
@@ -26,21 +25,6 @@ from genrec.parts import Status
 from genrec.prompting import Pack
 from genrec.types import PromptVersion
 from genrec.weighing import WeightFit
-
-
-@dataclass(frozen=True)
-class Model:
-    """The base model: what it is, where its files are, and its weight in the fused score without an adapter."""
-
-    base: Base
-    folder: Path
-    weight: float
-
-
-def find_model(name: str, weight: float, status: Status) -> Model:
-    """Raises ModelError as `resolve`."""
-    folder = resolve(name, status)
-    return Model(base_of(name, folder), folder, weight)
 
 
 def make_adapter(
@@ -80,9 +64,12 @@ def make_adapter(
 
 
 def judge_adapter(
-    shelf: Shelf, adapter: Adapter, model: Model, pack: Pack, examples: Examples, status: Status
+    shelf: Shelf, adapter: Adapter, model: Model, weight: float, pack: Pack, examples: Examples, status: Status
 ) -> Verdict:
-    """Hold an adapter against what ranks now, and keep what the gate says of it."""
+    """Hold an adapter against what ranks now, and keep what the gate says of it.
+
+    `weight`: of the base model without an adapter in the fused score.
+    """
     status("asking the adapter about people whom it never saw")
     scorer = _loaded(shelf, adapter, model)
     tried = canaries(pack, adapter.manifest.sampling.language)
@@ -90,17 +77,17 @@ def judge_adapter(
     fit = fit_share(examples.validation, scorer.scores(_prompts(examples.validation)))
     ours = Way(adapter.version, adapter.manifest.weight, scorer.scores(_prompts(examples.gate)))
     status("asking what ranks now about the same people")
-    theirs = _current(shelf, scorer, model, examples.gate)
+    theirs = _current(shelf, scorer, model, weight, examples.gate)
     verdict = judge(examples.gate, theirs, ours, fit, len(tried), found)
     shelf.judged(adapter.version, verdict)
     return verdict
 
 
-def _current(shelf: Shelf, scorer: Scorer, model: Model, gate: Sequence[Example]) -> Way:
+def _current(shelf: Shelf, scorer: Scorer, model: Model, weight: float, gate: Sequence[Example]) -> Way:
     version = shelf.production
     if version == NOTHING:
         scorer.network.clear()
-        return Way(NOTHING, model.weight, scorer.scores(_prompts(gate)))
+        return Way(NOTHING, weight, scorer.scores(_prompts(gate)))
     now, _ = read_adapter(shelf.place(version), model.base, model.folder)
     return Way(version, now.manifest.weight, _loaded(shelf, now, model).scores(_prompts(gate)))
 

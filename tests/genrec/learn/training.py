@@ -9,7 +9,8 @@ from pathlib import Path
 
 from genrec import Event, Item, Store, User
 from genrec.learn.examples import Examples, Sampling, build_examples
-from genrec.learn.making import Model, find_model, make_adapter
+from genrec.learn.loading import Model, find_model
+from genrec.learn.making import make_adapter
 from genrec.learn.plan import Schedule
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import Shelf
@@ -40,7 +41,7 @@ def examples() -> Examples:
 
 
 def model(folder: Path) -> Model:
-    return find_model(str(folder), 0.0, lambda _: None)
+    return find_model(str(folder), lambda _: None)
 
 
 def _say(line: str) -> None:
