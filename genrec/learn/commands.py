@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from genrec.arguments import AsJson, Data, InLanguage, LanguageName, Model, OneUser, PackName
-from genrec.engine import DEFAULT_ENCODER, cache_folder, measured_weight
+from genrec.arguments import AsJson, InLanguage, LanguageName, Model, OneUser, PackName
+from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import ModelError
 from genrec.learn.adapter import read_adapter
 from genrec.learn.examples import Examples, Sampling, build_examples
@@ -18,16 +18,19 @@ from genrec.learn.loading import find_model
 from genrec.learn.plan import Schedule
 from genrec.learn.shape import MOST_RANK, Shape
 from genrec.learn.shelf import Shelf
+from genrec.learn.source import Source, from_database, from_folder
 from genrec.parts import Status
 from genrec.prompting import Pack, load_pack
 from genrec.ranking import LABELS
-from genrec.recommender import DEFAULT_PACK
-from genrec.scene import UNMEASURED_WEIGHT
-from genrec.store import folder_model_weights, folder_pack, folder_weights, read_folder
 from genrec.terminal import Terminal, terminal
 
 training = typer.Typer(help="Train adapters on behaviour; none ranks before it has won.", no_args_is_help=True)
 
+Folder = Annotated[Path | None, typer.Option("--data", help="Folder with items, users and events.")]
+Url = Annotated[
+    str | None, typer.Option("--database", metavar="URL", help="Of the service: sqlite:///FILE or postgresql://...")
+]
+OfTenant = Annotated[str, typer.Option("--tenant", help="Whose, in the database.")]
 Home = Annotated[Path | None, typer.Option("--adapters", help="Where adapters are kept; else DATA/adapters.")]
 Kept = Annotated[Path, typer.Option("--adapters", help="Where adapters are kept.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="Of an adapter, as genrec train list shows it.")]
@@ -35,7 +38,9 @@ Version = Annotated[str, typer.Argument(metavar="VERSION", help="Of an adapter, 
 
 @training.command("run", epilog="Example: genrec train run --data films")
 def run(
-    data: Data,
+    data: Folder = None,
+    database: Url = None,
+    tenant: OfTenant = "default",
     adapters: Home = None,
     model: Model = None,
     pack: PackName = None,
@@ -66,13 +71,13 @@ def run(
     )
     schedule = Schedule(epochs=epochs, batch=batch, side_by_side=side_by_side, rate=rate, look=look, seed=seed)
     with terminal(cache_folder() / "log.txt") as screen:
-        shelf = Shelf(adapters or data / "adapters")
-        packs = [load_pack(name) for name in (pack or folder_pack(data) or DEFAULT_PACK, *(paraphrase or ()))]
+        shelf, source = _shelf(adapters, data), _source(data, database, tenant)
+        packs = [load_pack(name) for name in (pack or source.pack, *(paraphrase or ()))]
         base = find_model(model, screen.status)
-        examples = _examples(data, packs, sampling, screen.status)
+        examples = _examples(source, packs, sampling, screen.status)
         shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
         made = make_adapter(shelf, base, packs, examples, sampling, shape, schedule, status=screen.status, wandb=wandb)
-        weight = _weight(data, base.base.name)
+        weight = source.model_weight(base.base.name)
         verdict = judge_adapter(shelf, made, base, weight, packs[0], examples, screen.status)
         _show(screen, made.version, verdict, as_json=as_json)
 
@@ -80,7 +85,9 @@ def run(
 @training.command("judge", epilog="Example: genrec train judge 3f2a91c04d5e --data films")
 def judge(
     version: Version,
-    data: Data,
+    data: Folder = None,
+    database: Url = None,
+    tenant: OfTenant = "default",
     adapters: Home = None,
     model: Model = None,
     pack: PackName = None,
@@ -90,17 +97,17 @@ def judge(
     from genrec.learn.making import judge_adapter
 
     with terminal(cache_folder() / "log.txt") as screen:
-        shelf = Shelf(adapters or data / "adapters")
+        shelf, source = _shelf(adapters, data), _source(data, database, tenant)
         place, base = shelf.place(version), find_model(model, screen.status)
         adapter, _ = read_adapter(place, base.base, base.folder)
-        serving, trained = load_pack(pack or folder_pack(data) or DEFAULT_PACK), adapter.manifest.prompts[0]
+        serving, trained = load_pack(pack or source.pack), adapter.manifest.prompts[0]
         if serving.version != trained.version:
             raise ModelError(
                 f"adapter {version} was trained on {trained.name}@{trained.version}, not on {serving.name}@"
                 f"{serving.version}: name its pack with --pack, or train anew"
             )
-        examples = _examples(data, [serving], adapter.manifest.sampling, screen.status)
-        weight = _weight(data, base.base.name)
+        examples = _examples(source, [serving], adapter.manifest.sampling, screen.status)
+        weight = source.model_weight(base.base.name)
         verdict = judge_adapter(shelf, adapter, base, weight, serving, examples, screen.status)
         _show(screen, version, verdict, as_json=as_json)
 
@@ -153,15 +160,28 @@ def _row(shelf: Shelf, version: str, production: str, erased: Mapping[str, str])
     }
 
 
-def _weight(data: Path, model: str) -> float:
-    """What a recommender gives the base model."""
-    fitted = folder_model_weights(data).get(model, measured_weight(model))
-    return UNMEASURED_WEIGHT if fitted is None else fitted
+def _source(data: Path | None, database: str | None, tenant: str) -> Source:
+    if (data is None) == (database is None):
+        raise typer.BadParameter("name the data by --data or by --database, one of the two")
+    return from_folder(data) if data else from_database(database or "", tenant)
 
 
-def _examples(data: Path, packs: Sequence[Pack], sampling: Sampling, status: Status) -> Examples:
-    weights = folder_weights(data)
-    return build_examples(read_folder(data), packs, sampling, encoder=DEFAULT_ENCODER, weights=weights, status=status)
+def _shelf(adapters: Path | None, data: Path | None) -> Shelf:
+    if adapters is None and data is None:
+        raise typer.BadParameter("name the folder where adapters are kept by --adapters")
+    return Shelf(adapters or (data or Path()) / "adapters")
+
+
+def _examples(source: Source, packs: Sequence[Pack], sampling: Sampling, status: Status) -> Examples:
+    return build_examples(
+        source.store,
+        packs,
+        sampling,
+        encoder=DEFAULT_ENCODER,
+        weights=source.weights,
+        served=source.served,
+        status=status,
+    )
 
 
 def _show(screen: Terminal, version: str, verdict: Verdict, *, as_json: bool) -> None:

@@ -28,6 +28,5 @@ def find_model(name: str | None, status: Status) -> Model:
 def load_adapter(folder: Path, model: str | None, status: Status) -> tuple[Lora, float]:
     """An adapter for a model, and its weight in the fused score. Raises ModelError for what is not one, saying why."""
     found = find_model(model, status)
-    status(f"checking the adapter in {folder}")
     adapter, _ = read_adapter(folder, found.base, found.folder)
     return Lora(adapter.model, folder, adapter.manifest.shape.rank), adapter.manifest.weight
