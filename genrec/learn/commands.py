@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -64,8 +65,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train an adapter and let the gate judge it. After a kill the same command goes on, to the same result."""
-    from genrec.learn.making import judge_adapter, make_adapter
-
+    making = _making()
     sampling = Sampling(
         candidates=candidates, history=history, language=language.value, most=most, forms=forms, seed=seed
     )
@@ -76,9 +76,11 @@ def run(
         base = find_model(model, screen.status)
         examples = _examples(source, packs, sampling, screen.status)
         shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
-        made = make_adapter(shelf, base, packs, examples, sampling, shape, schedule, status=screen.status, wandb=wandb)
+        made = making.make_adapter(
+            shelf, base, packs, examples, sampling, shape, schedule, status=screen.status, wandb=wandb
+        )
         weight = source.model_weight(base.base.name)
-        verdict = judge_adapter(shelf, made, base, weight, packs[0], examples, screen.status)
+        verdict = making.judge_adapter(shelf, made, base, weight, packs[0], examples, screen.status)
         _show(screen, made.version, verdict, as_json=as_json)
 
 
@@ -94,8 +96,7 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Hold an adapter against the one that ranks now, for people whom it never saw."""
-    from genrec.learn.making import judge_adapter
-
+    making = _making()
     with terminal(cache_folder() / "log.txt") as screen:
         shelf, source = _shelf(adapters, data), _source(data, database, tenant)
         place, base = shelf.place(version), find_model(model, screen.status)
@@ -108,7 +109,7 @@ def judge(
             )
         examples = _examples(source, [serving], adapter.manifest.sampling, screen.status)
         weight = source.model_weight(base.base.name)
-        verdict = judge_adapter(shelf, adapter, base, weight, serving, examples, screen.status)
+        verdict = making.judge_adapter(shelf, adapter, base, weight, serving, examples, screen.status)
         _show(screen, version, verdict, as_json=as_json)
 
 
@@ -158,6 +159,15 @@ def _row(shelf: Shelf, version: str, production: str, erased: Mapping[str, str])
         "gate": ("refused" if verdict.refused else "wins") if verdict else "not asked",
         "saw somebody erased": erased.get(version, ""),
     }
+
+
+def _making() -> ModuleType:
+    """What trains, with seconds of imports that other commands need not wait for."""
+    try:
+        from genrec.learn import making
+    except ModuleNotFoundError as error:
+        raise ModelError(f"{error.name} is not installed: run pip install 'genrec[train]'") from error
+    return making
 
 
 def _source(data: Path | None, database: str | None, tenant: str) -> Source:
