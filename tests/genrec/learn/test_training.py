@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,10 +37,16 @@ def _start(shelf: Path, model: Path, cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
+def _saved(shelf: Path) -> dict[str, Any]:
+    """The checkpoint of the only run."""
+    (found,) = shelf.glob("runs/*/checkpoint.pt")
+    content: dict[str, Any] = torch.load(found, weights_only=True)
+    return content
+
+
 def _step(shelf: Path) -> int:
-    """How far a run has been saved; 0 before it was."""
-    found = list(shelf.glob("runs/*/checkpoint.pt"))
-    return int(torch.load(found[0], weights_only=True)["standing"]["step"]) if found else 0
+    """How far a run has been saved."""
+    return int(_saved(shelf)["standing"]["step"])
 
 
 def test_a_killed_run_goes_on_to_the_same_adapter(tmp_path: Path, small_model: Path) -> None:
@@ -66,7 +73,10 @@ def test_a_killed_run_goes_on_to_the_same_adapter(tmp_path: Path, small_model: P
     assert heard.split()[-1] == version
     tensors = [(tmp_path / run / version / TENSORS).read_bytes() for run in ("whole", "killed")]
     assert tensors[0] == tensors[1]
-    assert steps > 20
+    ends = [_saved(tmp_path / run) for run in ("whole", "killed")]  # what is kept may be older than the kill
+    assert ends[0]["standing"]["curve"] == ends[1]["standing"]["curve"]
+    assert all(torch.equal(tensor, ends[1]["adapter"][name]) for name, tensor in ends[0]["adapter"].items())
+    assert torch.equal(ends[0]["chance"], ends[1]["chance"])
 
 
 def _plan(shape: Shape, schedule: Schedule) -> Plan:
