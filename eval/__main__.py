@@ -50,7 +50,9 @@ app.command("memory", epilog="Example: python -m eval memory --data films --cand
 app.command("service-outage", epilog="Example: python -m eval service-outage --requests 200")(service.outage)
 app.command("service-contract", epilog="Example: python -m eval service-contract --json")(service.contract)
 app.command("service-isolation", epilog="Example: python -m eval service-isolation")(service.isolation)
+app.command("service-pages", epilog="Example: python -m eval service-pages --json")(service.pages)
 app.command("service-crash", epilog="Example: python -m eval service-crash --only sqlite")(service.crash)
+app.command("service-load", epilog="Example: python -m eval service-load --rounds 5")(service.load)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 

@@ -21,7 +21,7 @@ from genrec.prompting import Pack, load_pack
 from genrec.reasons import ReasonCache
 from genrec.scene import Ask, Setup
 from genrec.store import Store, folder_model_weights, folder_pack, folder_weights, read_folder
-from genrec.types import Contrast, Explanation, Parameters, Recommendation, WhyNot
+from genrec.types import Contrast, Explanation, Influences, Parameters, Recommendation, WhyNot
 from genrec.wording import Language
 from retrieval import Candidate, Context, Encoder, Event, Filter, Item, Retriever, User, Weights
 from retrieval.index import Index
@@ -181,9 +181,10 @@ class Recommender:
         language: Language | None = None,
         profiling: bool = True,
     ) -> Iterator[Recommendation]:
-        """The ranked items at once, without reasons; again each time a reason is ready; last, the answer.
+        """The items in the retriever's order at once, then as they are ranked, then with each reason that is ready.
 
-        Items never change their place from one state to the next.
+        The first state comes before the model is asked, and is `provisional` where the model may change the order; from
+        the second on no item changes its place. The last state is the answer.
         """
         return runner.iterate(self._states(self._ask(user_id, n, context, instruction, filter, language, profiling)))
 
@@ -252,6 +253,24 @@ class Recommender:
         ask = self._ask(user_id, n, context, instruction, filter, language)
         return insight.why_not(self.setup.scene(ask), self.store.item(item_id).item_id)
 
+    def influences(
+        self,
+        user_id: str,
+        item_id: str,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
+        language: Language | None = None,
+        profiling: bool = True,
+    ) -> Influences:
+        """Everything that speaks for an item and against it, and where it would stand without each of these.
+
+        Asks no language model. Raises NotFound for an unknown user or item.
+        """
+        ask = self._ask(user_id, 1, context, instruction, filter, language, profiling)
+        return insight.influences(self.setup.scene(ask), self.store.item(item_id).item_id)
+
     def contrast(
         self,
         user_id: str,
@@ -313,23 +332,33 @@ class Recommender:
         self.close()
 
     async def _states(self, ask: Ask) -> AsyncIterator[Recommendation]:
-        """The five steps. The check is part of `explain`: no reason gets into an answer around it."""
         request = Request(self.setup, ask)
+        async for _ in self._steps(request):
+            yield request.answer()
+
+    async def _last(self, ask: Ask) -> Recommendation:
+        request = Request(self.setup, ask)
+        async for _ in self._steps(request):
+            pass
+        return request.answer()
+
+    async def _steps(self, request: Request) -> AsyncIterator[None]:
+        """The five steps; yields whenever there is more to show.
+
+        The check is part of `explain`: no reason gets into an answer around it.
+        """
         with request.timed("retrieve"):
             await request.retrieve()
+        yield
         with request.timed("render"):
             await request.render()
         with request.timed("rank"):
             await request.rank()
-        yield request.answer()
+        yield
         with request.timed("explain"):
             async for _ in request.explain():
-                yield request.answer()
-        yield request.answer()
-
-    async def _last(self, ask: Ask) -> Recommendation:
-        *_, answer = [state async for state in self._states(ask)]
-        return answer
+                yield
+        yield
 
     def _ask(
         self,

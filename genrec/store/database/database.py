@@ -9,10 +9,10 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, select
 
 from genrec.errors import Conflict, DataError, NotFound
-from genrec.store.database import keys
+from genrec.store.database import keys, sessions
 from genrec.store.database.link import Link
 from genrec.store.database.migrating import migrate
-from genrec.store.database.records import Key, Scope
+from genrec.store.database.records import Key, PublicKey, Scope
 from genrec.store.database.rows import add, now, upsert
 from genrec.store.database.schema import checks, tenants
 from genrec.store.database.tenant import Tenant
@@ -102,6 +102,23 @@ class Database:
             _row(connection, tenant, lock=True)
             return keys.add(connection, tenant, name, scopes)
 
+    def add_public_key(self, tenant: str, name: str, origins: Collection[str]) -> PublicKey:
+        """Make a key that may stand in pages of these origins: it lets them ask for lists, and for nothing else.
+
+        Raises:
+            Conflict: the tenant has a key of that name.
+            DataError: no origin, or one that is none.
+            NotFound: an unknown tenant.
+        """
+        with self._link.writing() as connection:
+            _row(connection, tenant, lock=True)
+            return keys.add_public(connection, tenant, name, origins)
+
+    def origins(self) -> frozenset[str]:
+        """The origins of all public keys, of all tenants."""
+        with self._link.reading() as connection:
+            return keys.origins(connection)
+
     def keys(self, tenant: str) -> list[Key]:
         """A tenant's keys by their names. Raises NotFound for an unknown tenant."""
         with self._link.reading() as connection:
@@ -117,6 +134,21 @@ class Database:
         """The key whose secret this is."""
         with self._link.reading() as connection:
             return keys.find(connection, secret)
+
+    def begin_session(self, secret: str) -> str | None:
+        """Sign in: the token of a session for the key whose secret this is. It ends with the key, or after 12 hours."""
+        with self._link.writing() as connection:
+            return sessions.begin(connection, secret)
+
+    def find_session(self, token: str) -> Key | None:
+        """The key that a session stands for."""
+        with self._link.reading() as connection:
+            return sessions.find(connection, token)
+
+    def end_session(self, token: str) -> None:
+        """Sign out. Ending it again does no harm."""
+        with self._link.writing() as connection:
+            sessions.end(connection, token)
 
     def close(self) -> None:
         """Close all connections."""

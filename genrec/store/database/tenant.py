@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from genrec.errors import DataError, NotFound
-from genrec.store.database import answers, behaviour, catalogue, persons, prompts
+from genrec.store.database import answers, behaviour, catalogue, persons, prompts, withholding
 from genrec.store.database.link import Link
 from genrec.store.database.records import (
     Changes,
@@ -83,6 +83,19 @@ class Tenant:
         """Raises NotFound."""
         with view(self._link, self.name) as now:
             return catalogue.one(now, User, user_id)
+
+    def withhold(self, user_id: str, names: Collection[str]) -> list[str]:
+        """Use all attributes of a user but these; `put_users` does not change that. Raises NotFound, DataError.
+
+        They are kept and exported, and are in no snapshot and no change.
+        """
+        with turn(self._link, self.name) as now:
+            return withholding.withhold(now, user_id, names)
+
+    def withheld(self, user_id: str) -> list[str]:
+        """The names of a user's attributes that are not used. Raises NotFound."""
+        with view(self._link, self.name) as now:
+            return withholding.withheld(now, user_id)
 
     def items(self, after: str = "", limit: int = 100) -> list[Item]:
         """A page of items by id; the next one is after the last id of this."""
