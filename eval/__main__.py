@@ -25,7 +25,7 @@ from eval.scrutiny import fair, memorised, page
 from eval.service import commands as service
 from eval.validity import count_invalid
 from genrec.config import Config
-from genrec.engine import DEFAULT_ENCODER, cache_folder
+from genrec.engine import DEFAULT_ENCODER, cache_folder, default_model, resolve
 from genrec.errors import GenrecError
 from genrec.parts import build_retriever
 from genrec.prompting import pack_folder
@@ -268,6 +268,29 @@ def index(
         for table in ("build", "search"):
             screen.line()
             screen.table(result[table])
+
+
+@app.command(epilog="Example: python -m eval training --layers 2 --layers 4 --layers 30")
+def training(
+    layers: Annotated[list[int], typer.Option(min=1, help="How many of the last layers are trained.")],
+    tokens: Annotated[int, typer.Option(min=1, help="Of each prompt.")] = 350,
+    prompts: Annotated[int, typer.Option(min=1, help="How many are timed.")] = 4,
+    model: Annotated[str | None, typer.Option(help="Hub id, local folder or wheel:PACKAGE.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Time the training of an adapter by the number of layers that are trained."""
+    from eval.training import measure as measure_training  # peft comes with genrec[train]
+
+    with terminal(cache_folder() / "log.txt") as screen:
+        name = model or default_model()
+        rows = measure_training(resolve(name, screen.status), tokens, layers, prompts, screen.status)
+        screen.status("")
+        if as_json:
+            screen.json({"device": device(), "model": name, "tokens": tokens, "rows": rows})
+            return
+        screen.line(f"{device()}; {name}; prompts of {tokens} tokens, {prompts} of them")
+        screen.line()
+        screen.table(rows)
 
 
 @app.command(epilog="Example: python -m eval crash --kills 200")

@@ -222,13 +222,9 @@ class Request:
         return self._rendered[key]
 
     def _render(self, window: Window, cut: Cut) -> Messages:
-        scene, ask = self._scene, self._ask
-        words, find = scene.words.name, self._setup.store.item
-        about = prompting.Subject(
-            scene.user, scene.history, ask.context, ask.instruction, self._wanted, words, find, scene.now
-        )
         items = {label: candidate.item for label, candidate in window.items()}
-        return self._setup.pack.render(self._task, about.data(items, cut.events, cut.description), scene.language)
+        data = self._scene.subject(self._wanted).data(items, cut.events, cut.description)
+        return self._setup.pack.render(self._task, data, self._scene.language)
 
     @property
     def _wanted(self) -> int:

@@ -15,7 +15,7 @@ from genrec._explainer import explain_one
 from genrec._request import Request
 from genrec.calibration import Calibration
 from genrec.config import MOST_CANDIDATES, ONE_WINDOW, Config
-from genrec.engine import DEFAULT_ENCODER, Engine
+from genrec.engine import DEFAULT_ENCODER, Engine, Lora
 from genrec.parts import build_retriever, start_engine
 from genrec.prompting import Pack, load_pack
 from genrec.reasons import ReasonCache
@@ -113,15 +113,19 @@ class Recommender:
         encoder: str | Encoder = DEFAULT_ENCODER,
         weights: Weights | None = None,
         model_weights: Mapping[str, float] | None = None,
+        adapter: Lora | None = None,
         index: Index | None = None,
         config: Config | None = None,
         status: Callable[[str], None] = lambda _: None,
     ) -> Self:
-        """The same for items, users and events that are in memory: `Store(items, users, events)`."""
+        """The same for items, users and events that are in memory: `Store(items, users, events)`.
+
+        `adapter`: what vLLM in this process ranks with, as `genrec.learn.loading` checks it.
+        """
         loaded = pack if isinstance(pack, Pack) else load_pack(pack)
         retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
-            started = runner.run(start_engine(engine, model, status))
+            started = runner.run(start_engine(engine, model, status, adapter))
             return cls(store, retriever, loaded, started, config, model_weights=model_weights, owns_engine=True)
         return cls(store, retriever, loaded, engine, config, model_weights=model_weights)
 

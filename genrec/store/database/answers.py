@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from genrec.errors import Conflict, DataError, NotFound
 from genrec.store.database.records import Feedback, Saved, Verdict
 from genrec.store.database.rows import decode, decode_mapping, encode, now, upsert
-from genrec.store.database.schema import feedback, recommendations, users
+from genrec.store.database.schema import events, feedback, recommendations, users
 from genrec.store.database.turn import Turn, View
 from genrec.types import Recommendation
 
@@ -56,6 +56,20 @@ def saved(view: View, recommendation_id: str) -> Saved:
         raise NotFound(f"no recommendation {recommendation_id!r}: its user was erased, or the id is another")
     created_at = datetime.fromisoformat(row.created_at)
     return Saved(decode(Recommendation, row.body), decode_mapping(row.request), created_at)
+
+
+def answered(view: View) -> dict[str, tuple[str, ...]]:
+    """The items of the list that each event answers, by the event's id; events that answer none are not there."""
+    lists: dict[str, tuple[str, ...]] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for row in view.all(
+        view.of(events, "event_id", "recommendation_id").where(events.c.recommendation_id.is_not(None))
+    ):
+        name = row.recommendation_id
+        if name not in lists:
+            lists[name] = tuple(item.item_id for item in saved(view, name).recommendation.items)
+        found[row.event_id] = lists[name]
+    return found
 
 
 def judge(turn: Turn, given: Feedback) -> None:

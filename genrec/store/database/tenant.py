@@ -154,6 +154,11 @@ class Tenant:
         with view(self._link, self.name) as now:
             return answers.saved(now, recommendation_id)
 
+    def answered(self) -> dict[str, tuple[str, ...]]:
+        """The items of the list that each event answers, by the event's id: what was seen and taken, or left."""
+        with view(self._link, self.name) as now:
+            return answers.answered(now)
+
     def add_feedback(self, feedback: Feedback) -> None:
         """Keep a verdict on a reason; the last one counts.
 
