@@ -26,7 +26,7 @@ from eval.scrutiny import fair, memorised, page
 from eval.service import commands as service
 from eval.validity import count_invalid
 from genrec.config import Config
-from genrec.engine import DEFAULT_ENCODER, cache_folder
+from genrec.engine import DEFAULT_ENCODER, cache_folder, default_model, resolve
 from genrec.errors import GenrecError
 from genrec.parts import build_retriever
 from genrec.prompting import pack_folder
@@ -51,6 +51,7 @@ app.command("memory", epilog="Example: python -m eval memory --data films --cand
 app.command("service-outage", epilog="Example: python -m eval service-outage --requests 200")(service.outage)
 app.command("service-contract", epilog="Example: python -m eval service-contract --json")(service.contract)
 app.command("service-isolation", epilog="Example: python -m eval service-isolation")(service.isolation)
+app.command("service-pages", epilog="Example: python -m eval service-pages --json")(service.pages)
 app.command("service-crash", epilog="Example: python -m eval service-crash --only sqlite")(service.crash)
 app.command("service-load", epilog="Example: python -m eval service-load --rounds 5")(service.load)
 app.command(epilog="Example: python -m eval poison --data films --share 0.01 --share 0.05")(poison)
@@ -271,6 +272,29 @@ def index(
         for table in ("build", "search"):
             screen.line()
             screen.table(result[table])
+
+
+@app.command(epilog="Example: python -m eval training --layers 2 --layers 4 --layers 30")
+def training(
+    layers: Annotated[list[int], typer.Option(min=1, help="How many of the last layers are trained.")],
+    tokens: Annotated[int, typer.Option(min=1, help="Of each prompt.")] = 350,
+    prompts: Annotated[int, typer.Option(min=1, help="How many are timed.")] = 4,
+    model: Annotated[str | None, typer.Option(help="Hub id, local folder or wheel:PACKAGE.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Time the training of an adapter by the number of layers that are trained."""
+    from eval.training import measure as measure_training  # peft comes with genrec[train]
+
+    with terminal(cache_folder() / "log.txt") as screen:
+        name = model or default_model()
+        rows = measure_training(resolve(name, screen.status), tokens, layers, prompts, screen.status)
+        screen.status("")
+        if as_json:
+            screen.json({"device": device(), "model": name, "tokens": tokens, "rows": rows})
+            return
+        screen.line(f"{device()}; {name}; prompts of {tokens} tokens, {prompts} of them")
+        screen.line()
+        screen.table(rows)
 
 
 @app.command(epilog="Example: python -m eval crash --kills 200")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
@@ -50,6 +50,7 @@ class Request:
         self._warnings: list[str] = []
         self._weight = self._model_weight()
         self._found: Sequence[Candidate] = ()
+        self._provisional = False
         self._labels: dict[str, str] = {}
         self._rendered: dict[tuple[str, ...], Messages] = {}
         self._ranking: Ranking | None = None
@@ -74,7 +75,7 @@ class Request:
                 span.set_attributes(self._facts())
 
     async def retrieve(self) -> None:
-        """Candidates."""
+        """Candidates, and the best of them in the retriever's order."""
         config, n = self._config, self._ask.n
         # A list that cannot change the order is asked only about what will be shown.
         fixed = self._weight == 0 and config.strategy == "json"
@@ -82,6 +83,8 @@ class Request:
         self._found = await beside(self._setup.retriever.retrieve, self._scene.query, wanted)
         if len(self._found) < n:
             self._warnings.append(f"{len(self._found)} items are left for this user, fewer than {n}")
+        self._provisional = bool(self._found) and self._weight > 0
+        self._show({}, 0.0)
 
     async def render(self) -> None:
         """How much of events and descriptions fits into the longest prompt that the candidates can make."""
@@ -116,8 +119,11 @@ class Request:
                 self._warnings += self._ranking.warnings
             except (EngineError, AnswerError) as error:
                 self._fall_back("rank", error)
-        weight = self._weight if self._ranking else 0.0
-        scores = self._ranking.scores if self._ranking else {}
+        self._provisional = False
+        self._show(self._ranking.scores if self._ranking else {}, self._weight if self._ranking else 0.0)
+
+    def _show(self, scores: Mapping[str, float], weight: float) -> None:
+        """The items by the fused score, with the evidence that a reason may cite."""
         self._shown = self._keep_places(fuse(self._found, scores, weight))
         latest = self._scene.latest(self._cut.events if self._cut else 0)
         world = self._scene.world(latest, self._front.user_fields)
@@ -146,6 +152,7 @@ class Request:
             id=self._id,
             user_id=self._ask.user_id,
             items=tuple(self._item(place, scored) for place, scored in enumerate(self._shown, start=1)),
+            provisional=self._provisional,
             prompt=PromptVersion(name=pack.name, version=pack.version),
             model=self._setup.engine.model,
             fallback=self._fallback,
@@ -215,13 +222,9 @@ class Request:
         return self._rendered[key]
 
     def _render(self, window: Window, cut: Cut) -> Messages:
-        scene, ask = self._scene, self._ask
-        words, find = scene.words.name, self._setup.store.item
-        about = prompting.Subject(
-            scene.user, scene.history, ask.context, ask.instruction, self._wanted, words, find, scene.now
-        )
         items = {label: candidate.item for label, candidate in window.items()}
-        return self._setup.pack.render(self._task, about.data(items, cut.events, cut.description), scene.language)
+        data = self._scene.subject(self._wanted).data(items, cut.events, cut.description)
+        return self._setup.pack.render(self._task, data, self._scene.language)
 
     @property
     def _wanted(self) -> int:

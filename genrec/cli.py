@@ -42,6 +42,8 @@ from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.errors import DataError, EngineError, GenrecError
 from genrec.explain import alike
+from genrec.learn.commands import training
+from genrec.learn.loading import load_adapter
 from genrec.parts import build_retriever, fit_weights, hold_out
 from genrec.prompting import load_pack, pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
@@ -77,6 +79,7 @@ app = typer.Typer(
 imports = typer.Typer(help="Turn a public data set into a data folder.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 app.add_typer(prompts, name="prompt")
+app.add_typer(training, name="train")
 app.command(
     "serve",
     epilog="Example: genrec serve --data films; then curl -H 'Authorization: Bearer KEY' -H 'Content-Type: "
@@ -109,6 +112,7 @@ def recommend(
     engine: Engine = None,
     model: Model = None,
     pack: PackName = None,
+    adapter: Annotated[Path | None, typer.Option(help="Rank with an adapter that genrec train has made.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend items to users, with reasons."""
@@ -125,13 +129,18 @@ def recommend(
         store = read_folder(folder)
         for user_id in user:
             store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
+        lora, weights = None, folder_model_weights(folder)
+        if adapter is not None:
+            lora, earned = load_adapter(adapter, model, screen.status)
+            weights |= {lora.name: earned}
         recommender = Recommender.from_store(
             store,
             pack=pack or folder_pack(folder) or DEFAULT_PACK,
             engine=engine,
             model=model,
             weights=folder_weights(folder),
-            model_weights=folder_model_weights(folder),
+            model_weights=weights,
+            adapter=lora,
             config=config,
             status=screen.status,
         )

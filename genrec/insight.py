@@ -10,9 +10,9 @@ from typing import Literal
 from genrec.explain import Cause, by_cause, by_signal, cite
 from genrec.prompting import clean
 from genrec.scene import Scene, Setup
-from genrec.types import Above, Contrast, Difference, Parameters, SignalGap, SignalWeight, WhyNot
+from genrec.types import Above, Contrast, Difference, Influence, Influences, Parameters, SignalGap, SignalWeight, WhyNot
 from genrec.wording import LANGUAGES, wording
-from retrieval import Candidate, Query
+from retrieval import Candidate, Context, Query
 from retrieval.choice import seen
 from retrieval.types import ContributionKind
 from retrieval.weights import SIGNALS
@@ -20,6 +20,8 @@ from retrieval.weights import SIGNALS
 _RANKED = 200
 """How far down an item's place is looked for."""
 _MOST_CAUSES = 2
+_MOST_TRIED = 8
+"""Things without which a request is made once more."""
 _MOST_GAPS = 3
 
 
@@ -47,6 +49,26 @@ def why_not(scene: Scene, item_id: str) -> WhyNot:
         ),
         missing=missing,
         text=_say_why_not(scene, candidate, excluded, rank, len(ranked), missing),
+    )
+
+
+def influences(scene: Scene, item_id: str) -> Influences:
+    """Everything that an item's score is made of, and where the item would stand without each of the strongest."""
+    query = _plainly(scene.query)
+    [candidate] = scene.retriever.score(query, [item_id])
+    causes = sorted(by_cause(candidate.contributions), key=lambda cause: -abs(cause.value))
+    place, of = _place(scene, query, item_id)
+    return Influences(
+        user_id=scene.user.user_id,
+        item_id=item_id,
+        title=candidate.item.title,
+        score=candidate.score,
+        rank=place,
+        of=of,
+        influences=tuple(
+            _influence(scene, query, candidate, cause, tried=number < _MOST_TRIED)
+            for number, cause in enumerate(causes)
+        ),
     )
 
 
@@ -92,6 +114,42 @@ def parameters(setup: Setup) -> Parameters:
 def _plainly(query: Query) -> Query:
     """Without what is done to an order afterwards: what is to be tried out, and diversity."""
     return replace(query, policy=query.policy.model_copy(update={"explore": 0, "diversity": 0.0}))
+
+
+def _influence(scene: Scene, query: Query, candidate: Candidate, cause: Cause, *, tried: bool) -> Influence:
+    without = _without(query, cause) if tried else None
+    return Influence(
+        type=cause.kind,
+        ref=cause.ref,
+        text=cite(cause, candidate.item, scene.world(scene.history)).evidence.text,
+        signal=cause.signal,
+        value=cause.value,
+        removable=without is not None,
+        without=_place(scene, without, candidate.item.item_id)[0] if without else None,
+    )
+
+
+def _without(query: Query, cause: Cause) -> Query | None:
+    """The same request without one thing; None where it cannot be made."""
+    match cause.kind:
+        case "event":
+            return replace(query, history=[event for event in query.history if event.ref != cause.ref])
+        case "attribute":
+            rest = {name: value for name, value in query.user.attributes.items() if name != cause.ref}
+            return replace(query, user=query.user.model_copy(update={"attributes": rest}))
+        case "context":
+            rest = {name: value for name, value in query.context if name != cause.ref}
+            return replace(query, context=Context.model_validate(rest))
+        case "instruction":
+            return replace(query, instruction="")
+        case "item":
+            return None
+
+
+def _place(scene: Scene, query: Query, item_id: str) -> tuple[int | None, int]:
+    """Where an item stands among those that are ranked, and how many those are."""
+    ids = [other.item.item_id for other in scene.retriever.retrieve(query, _RANKED)]
+    return ids.index(item_id) + 1 if item_id in ids else None, len(ids)
 
 
 def _excluded(scene: Scene, query: Query, item_id: str) -> Literal["seen", "filter"] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from genrec.engine.base import Engine, Messages, Sampling, collect
 from genrec.errors import AnswerError
@@ -170,8 +171,8 @@ def fuse(candidates: Sequence[Candidate], scores: Mapping[str, float], model_wei
     ranked = sorted(candidates, key=lambda candidate: -candidate.score)
     if model_weight == 0:
         return [Scored(candidate, candidate.score) for candidate in ranked]
-    retrieval = _standard([candidate.score for candidate in ranked])
-    model = _standard([scores[candidate.item.item_id] for candidate in ranked])
+    retrieval = standard([candidate.score for candidate in ranked])
+    model = standard([scores[candidate.item.item_id] for candidate in ranked])
     fused = (1 - model_weight) * retrieval + model_weight * model
     order = np.argsort(-fused, kind="stable")
     return [Scored(ranked[place], float(fused[place])) for place in order]
@@ -188,7 +189,8 @@ def place_scores(chosen: Sequence[str], everything: Sequence[str]) -> dict[str, 
     return {name: 1 / places[name] if name in places else last for name in everything}
 
 
-def _standard(values: Sequence[float]) -> np.ndarray:
+def standard(values: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Values less their mean, in standard deviations; zeros where all are the same."""
     array = np.asarray(values, dtype=float)
     spread = float(array.std())
     return (array - array.mean()) / spread if spread > 0 else np.zeros_like(array)

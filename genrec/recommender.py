@@ -15,13 +15,13 @@ from genrec._explainer import explain_one
 from genrec._request import Request
 from genrec.calibration import Calibration
 from genrec.config import MOST_CANDIDATES, ONE_WINDOW, Config
-from genrec.engine import DEFAULT_ENCODER, Engine
+from genrec.engine import DEFAULT_ENCODER, Engine, Lora
 from genrec.parts import build_retriever, start_engine
 from genrec.prompting import Pack, load_pack
 from genrec.reasons import ReasonCache
 from genrec.scene import Ask, Setup
 from genrec.store import Store, folder_model_weights, folder_pack, folder_weights, read_folder
-from genrec.types import Contrast, Explanation, Parameters, Recommendation, WhyNot
+from genrec.types import Contrast, Explanation, Influences, Parameters, Recommendation, WhyNot
 from genrec.wording import Language
 from retrieval import Candidate, Context, Encoder, Event, Filter, Item, Retriever, User, Weights
 from retrieval.index import Index
@@ -113,15 +113,19 @@ class Recommender:
         encoder: str | Encoder = DEFAULT_ENCODER,
         weights: Weights | None = None,
         model_weights: Mapping[str, float] | None = None,
+        adapter: Lora | None = None,
         index: Index | None = None,
         config: Config | None = None,
         status: Callable[[str], None] = lambda _: None,
     ) -> Self:
-        """The same for items, users and events that are in memory: `Store(items, users, events)`."""
+        """The same for items, users and events that are in memory: `Store(items, users, events)`.
+
+        `adapter`: what vLLM in this process ranks with, as `genrec.learn.loading` checks it.
+        """
         loaded = pack if isinstance(pack, Pack) else load_pack(pack)
         retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
-            started = runner.run(start_engine(engine, model, status))
+            started = runner.run(start_engine(engine, model, status, adapter))
             return cls(store, retriever, loaded, started, config, model_weights=model_weights, owns_engine=True)
         return cls(store, retriever, loaded, engine, config, model_weights=model_weights)
 
@@ -177,9 +181,10 @@ class Recommender:
         language: Language | None = None,
         profiling: bool = True,
     ) -> Iterator[Recommendation]:
-        """The ranked items at once, without reasons; again each time a reason is ready; last, the answer.
+        """The items in the retriever's order at once, then as they are ranked, then with each reason that is ready.
 
-        Items never change their place from one state to the next.
+        The first state comes before the model is asked, and is `provisional` where the model may change the order; from
+        the second on no item changes its place. The last state is the answer.
         """
         return runner.iterate(self._states(self._ask(user_id, n, context, instruction, filter, language, profiling)))
 
@@ -247,6 +252,24 @@ class Recommender:
         """
         ask = self._ask(user_id, n, context, instruction, filter, language)
         return insight.why_not(self.setup.scene(ask), self.store.item(item_id).item_id)
+
+    def influences(
+        self,
+        user_id: str,
+        item_id: str,
+        *,
+        context: Context | None = None,
+        instruction: str = "",
+        filter: Filter | None = None,
+        language: Language | None = None,
+        profiling: bool = True,
+    ) -> Influences:
+        """Everything that speaks for an item and against it, and where it would stand without each of these.
+
+        Asks no language model. Raises NotFound for an unknown user or item.
+        """
+        ask = self._ask(user_id, 1, context, instruction, filter, language, profiling)
+        return insight.influences(self.setup.scene(ask), self.store.item(item_id).item_id)
 
     def contrast(
         self,
@@ -326,6 +349,7 @@ class Recommender:
         """
         with request.timed("retrieve"):
             await request.retrieve()
+        yield
         with request.timed("render"):
             await request.render()
         with request.timed("rank"):

@@ -13,14 +13,15 @@ from genrec.deadline import Deadline
 from genrec.engine import Engine, measured_weight
 from genrec.explain import World
 from genrec.grounding import Names, names_of
-from genrec.prompting import Pack
+from genrec.prompting import Pack, Subject
 from genrec.reasons import ReasonCache
 from genrec.store import Store
 from genrec.types import ModelShare
 from genrec.wording import Language, Wording, wording
 from retrieval import Context, Event, Filter, Item, Query, Retriever, User
 
-_UNMEASURED_WEIGHT = 0.5
+UNMEASURED_WEIGHT = 0.5
+"""Of a model that nobody measured."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Setup:
         measured = measured_weight(self.engine.model)
         if measured is not None:
             return ModelShare(weight=measured, origin="measured")
-        return ModelShare(weight=_UNMEASURED_WEIGHT, origin="assumed")
+        return ModelShare(weight=UNMEASURED_WEIGHT, origin="assumed")
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,11 @@ class Scene:
     def words(self) -> Wording:
         """The words of the language that was asked for."""
         return wording(self.language)
+
+    def subject(self, n: int) -> Subject:
+        """What a ranking prompt for n items is about."""
+        name, find = self.words.name, self.store.item
+        return Subject(self.user, self.history, self.ask.context, self.ask.instruction, n, name, find, self.now)
 
     def latest(self, count: int) -> Sequence[Event]:
         """The latest events, oldest first."""

@@ -157,11 +157,15 @@ class Trace(_Frozen):
 
 
 class Recommendation(_Frozen):
-    """Ranked items with reasons, and everything needed to check where they came from."""
+    """Ranked items with reasons, and everything needed to check where they came from.
+
+    `provisional`: a stream's first state, in the retriever's order, which the model may still change.
+    """
 
     id: str
     user_id: str
     items: tuple[RankedItem, ...]
+    provisional: bool = False
     prompt: PromptVersion
     model: str
     fallback: Fallback | None = None
@@ -226,6 +230,37 @@ class WhyNot(_Frozen):
     above: tuple[Above, ...]
     missing: tuple[SignalGap, ...]
     text: str
+
+
+class Influence(_Frozen):
+    """What one thing (an event, an attribute, ...) adds to an item's score, and `signal`, which adds most of that.
+
+    `removable`: a request can be made without it, and would put the item in place `without`; None is out of the list
+    that was ranked. What others did stays, whatever is asked.
+    """
+
+    type: ContributionKind
+    ref: str
+    text: str
+    signal: str
+    value: float
+    removable: bool
+    without: int | None
+
+
+class Influences(_Frozen):
+    """All that speaks for an item and against it, by retrieval, the strongest first; the values sum to the score.
+
+    `rank` is its place among the `of` items that were ranked; None where it is behind them, or may not be shown.
+    """
+
+    user_id: str
+    item_id: str
+    title: str
+    score: float
+    rank: int | None
+    of: int
+    influences: tuple[Influence, ...]
 
 
 class Difference(_Frozen):

@@ -49,6 +49,29 @@ def contract(
     raise typer.Exit(1 if found.failures else 0)
 
 
+def pages(
+    data: Annotated[Path, typer.Option("--data", help="A data folder: one list is asked for each of its users.")] = (
+        Path("prompts/shop/demo")
+    ),
+    images: Annotated[Path | None, typer.Option(help="Take pictures of the pages into this folder instead.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """In a real browser: how soon the first card is there, and how much moves after it."""
+    from eval.service.pages import measure, photograph  # playwright comes with the tests
+
+    with terminal(cache_folder() / "log.txt") as screen, tempfile.TemporaryDirectory() as folder:
+        if images:
+            for path in photograph(data, Path(folder), images, screen.status):
+                screen.line(str(path))
+            return
+        found = measure(data, Path(folder), screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            _pairs(screen, found.model_dump())
+
+
 def isolation(
     requests: Annotated[int, typer.Option(min=50, help="How many requests for what is another tenant's.")] = 1000,
     as_json: AsJson = False,

@@ -1,6 +1,6 @@
 """The language model behind one protocol: vLLM in this process, or a server over HTTP."""
 
-from genrec.engine.base import Chunk, Engine, LabelScores, Sampling
+from genrec.engine.base import Chunk, Engine, LabelScores, Lora, Sampling
 from genrec.engine.hardware import DEFAULT_ENCODER, default_model, gpus, has_gpu, measured_weight, misfit_packages
 from genrec.engine.http import HttpEngine
 from genrec.engine.models import cache_folder, is_cached, resolve
@@ -13,6 +13,7 @@ __all__ = [
     "Engine",
     "HttpEngine",
     "LabelScores",
+    "Lora",
     "Sampling",
     "TokenCounter",
     "Tokens",

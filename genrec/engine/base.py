@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from genrec.types import Usage
 
 Messages = Sequence[Mapping[str, str]]
 """`role` and `content` of each; a last one of the assistant is the beginning of the answer, to be continued."""
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank."""
+
+    name: str
+    folder: Path
+    rank: int
 
 
 @dataclass(frozen=True)

@@ -31,18 +31,29 @@ class Tokens:
 
         if not (folder / "tokenizer.json").exists():
             raise ModelError(f"{folder} holds no tokenizer.json: name a model that has one")
+        self._folder = folder
         self._tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
 
     def of(self, messages: Messages) -> int:
         """What a prompt has, chat template included."""
-        return len(
-            self._tokenizer.apply_chat_template(
-                list(messages),
-                add_generation_prompt=not begins_answer(messages),
-                continue_final_message=begins_answer(messages),
-                return_dict=False,
-            )
+        return len(self.ids(messages))
+
+    def ids(self, messages: Messages) -> list[int]:
+        """The tokens of a prompt, chat template included."""
+        found: list[int] = self._tokenizer.apply_chat_template(
+            list(messages),
+            add_generation_prompt=not begins_answer(messages),
+            continue_final_message=begins_answer(messages),
+            return_dict=False,
         )
+        return found
+
+    def label(self, label: str) -> int:
+        """The token of a label. Raises ModelError where the model needs several."""
+        tokens: list[int] = self._tokenizer.encode(label, add_special_tokens=False)
+        if len(tokens) != 1:
+            raise ModelError(f"label {label!r} is {len(tokens)} tokens for the model in {self._folder}, not one")
+        return tokens[0]
 
     def of_texts(self, texts: Sequence[str]) -> list[int]:
         """What each text has for itself."""

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
+from genrec.engine.base import Chunk, LabelScores, Lora, Messages, Sampling, begins_answer, collect
 from genrec.engine.gate import Gate
 from genrec.engine.hardware import cpu_dtype, cpu_threads, has_gpu, misfit_packages
 from genrec.errors import EngineBusy, EngineError, ModelError
@@ -38,6 +38,8 @@ _CPU_ENVIRONMENT = {
 }
 _CPU_BLOCK = 32
 """Tokens in a block of the prefix cache, which holds whole blocks only; vLLM takes 128 on CPUs unless told."""
+_RANKS = (8, 16, 32, 64)
+"""Of adapters that vLLM makes room for."""
 _TOKENISED = 512
 """Prompts whose tokens are kept: counted for the budget, scored, and asked again."""
 
@@ -48,13 +50,15 @@ _Frozen = tuple[tuple[str, str], ...]
 class VllmEngine:
     """One model on this machine: without compilation on a CPU, with vLLM's own choices on a GPU.
 
-    All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread.
+    All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread. With an
+    adapter, labels are scored with it; text is the base model's.
     `vllm` is vLLM's own AsyncLLM, for measuring against it.
     """
 
-    def __init__(self, engine: Any, model: str, max_tokens: int) -> None:
+    def __init__(self, engine: Any, model: str, max_tokens: int, adapter: Any = None) -> None:
         self.vllm = engine
         self._model = model
+        self._adapter = adapter
         self._max_tokens = max_tokens
         self._tokenizer = engine.get_tokenizer()
         self._label_ids: dict[str, int] = {}
@@ -64,7 +68,7 @@ class VllmEngine:
         self._stop = weakref.finalize(self, _stop, engine)
 
     @classmethod
-    async def start(cls, folder: Path, *, name: str, max_tokens: int = 4096) -> Self:
+    async def start(cls, folder: Path, *, name: str, max_tokens: int = 4096, adapter: Lora | None = None) -> Self:
         """Load the model in `folder`; about half a minute on a CPU.
 
         Raises:
@@ -74,6 +78,7 @@ class VllmEngine:
             os.environ.setdefault(key, value)
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.lora.request import LoRARequest
             from vllm.v1.engine.async_llm import AsyncLLM
         except (ImportError, RuntimeError) as error:
             raise EngineError(why_not(error)) from error
@@ -83,13 +88,16 @@ class VllmEngine:
             disable_log_stats=True,
             structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
             **machine_arguments(),
+            **(_adapter_arguments(adapter) if adapter else {}),
         )
         try:
             with _child_as_main():
                 engine = AsyncLLM.from_engine_args(arguments)
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineError(f"vLLM does not start with model {name!r}: {_first_line(error)}") from error
-        return cls(engine, name, max_tokens)
+        if adapter is None:
+            return cls(engine, name, max_tokens)
+        return cls(engine, adapter.name, max_tokens, LoRARequest(adapter.name, 1, str(adapter.folder)))
 
     @property
     def model(self) -> str:
@@ -106,7 +114,7 @@ class VllmEngine:
 
         ids = [self.label_id(label) for label in labels]
         settings = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)
-        *_, answer = [state async for state in self._run(messages, settings, cache_salt)]
+        *_, answer = [state async for state in self._run(messages, settings, cache_salt, self._adapter)]
         if not answer.outputs[0].logprobs:
             raise EngineError("vLLM returned no log-probabilities")
         row = answer.outputs[0].logprobs[0]
@@ -167,7 +175,9 @@ class VllmEngine:
             self._label_ids[label] = tokens[0]
         return self._label_ids[label]
 
-    async def _run(self, messages: Messages, settings: Any, cache_salt: str | None) -> AsyncIterator[Any]:
+    async def _run(
+        self, messages: Messages, settings: Any, cache_salt: str | None, adapter: Any = None
+    ) -> AsyncIterator[Any]:
         """One request. Leaving the loop early, or being cancelled, aborts it inside vLLM."""
         if not self._stop.alive:
             raise EngineError("the engine was closed: make a new recommender")
@@ -176,7 +186,8 @@ class VllmEngine:
             prompt["cache_salt"] = cache_salt
         try:
             async with self._gate.place():
-                async for answer in self.vllm.generate(prompt, settings, f"genrec-{next(self._numbers)}"):
+                name = f"genrec-{next(self._numbers)}"
+                async for answer in self.vllm.generate(prompt, settings, name, lora_request=adapter):
                     yield answer
         except (asyncio.CancelledError, EngineBusy):
             raise
@@ -199,6 +210,10 @@ def machine_arguments() -> dict[str, Any]:
         "block_size": _CPU_BLOCK,
         "distributed_executor_backend": "uni",
     }
+
+
+def _adapter_arguments(adapter: Lora) -> dict[str, Any]:
+    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": next(r for r in _RANKS if r >= adapter.rank)}
 
 
 def _stop(engine: Any) -> None:

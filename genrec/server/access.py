@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Annotated
@@ -37,10 +38,30 @@ class Access:
         Raises:
             Unauthenticated: no such key. StoreError.
         """
-        key = await self._find(secret) if 0 < len(secret) <= _LONGEST_SECRET else None
+        key = await self._find(secret, self._database.find_key)
         if key is None:
             raise Unauthenticated("no valid API key: send it as Authorization: Bearer KEY; genrec key add makes one")
         return key
+
+    async def admit_session(self, token: str) -> Key:
+        """The key that somebody signed in with. Raises as `admit` does."""
+        key = await self._find(token, self._database.find_session)
+        if key is None:
+            raise Unauthenticated("not signed in, or the session is over: sign in with an API key")
+        self.charge(key, 1)
+        return key
+
+    async def begin_session(self, secret: str) -> str:
+        """Sign in: the token of a new session. Raises Unauthenticated, StoreError."""
+        token = await self._lines.writing.run(self._database.begin_session, secret)
+        if token is None:
+            raise Unauthenticated("no such API key: genrec key add makes one")
+        return token
+
+    async def end_session(self, token: str) -> None:
+        """Sign out. Raises StoreError."""
+        await self._lines.writing.run(self._database.end_session, token)
+        self._known.pop(_digest(token), None)
 
     def admit(self, key: Key, origin: str) -> None:
         """Count a request of a key. `origin`: of the page that sends it, empty where it is no page of another origin.
@@ -72,10 +93,12 @@ class Access:
         if wait_s := bucket.take(requests):
             raise RateLimited(f"key {key.name!r} may send {self._rate} requests a minute: ask again later", wait_s)
 
-    async def _find(self, secret: str) -> Key | None:
-        digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+    async def _find(self, secret: str, find: Callable[[str], Key | None]) -> Key | None:
+        if not 0 < len(secret) <= _LONGEST_SECRET:
+            return None
+        digest = _digest(secret)
         try:
-            key = await self._lines.reading.run(self._database.find_key, secret)
+            key = await self._lines.reading.run(find, secret)
         except StoreError:
             if digest not in self._known:
                 raise
@@ -126,6 +149,10 @@ PublicReader = Annotated[Desk, Depends(Needs("read", public=True))]
 Reader = Annotated[Desk, Depends(Needs("read"))]
 Writer = Annotated[Desk, Depends(Needs("write"))]
 Admin = Annotated[Desk, Depends(Needs("admin"))]
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def secret_of(headers: list[tuple[bytes, bytes]]) -> str:

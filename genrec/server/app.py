@@ -12,6 +12,7 @@ from genrec.server.described import describe
 from genrec.server.failures import handle_failures
 from genrec.server.mcp import ToolServer
 from genrec.server.middleware import Guarded, Observed
+from genrec.server.pages.site import add_pages
 from genrec.server.routes import catalogue, component, contest, events, health, insight, prompts, quarantine, recommend
 from genrec.server.service import Service
 
@@ -38,6 +39,7 @@ def create_app(service: Service, version: str) -> FastAPI:
     app.state.service = service
     for routes in (recommend, events, catalogue, insight, prompts, quarantine, contest, component, health):
         app.include_router(routes.router)
+    add_pages(app)
     tools = ToolServer(app)
     handle_failures(app)
     describe(app)

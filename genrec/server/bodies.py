@@ -37,6 +37,7 @@ from retrieval import Context, Event, Filter, Item, User
 MOST_REQUESTS = 32
 MOST_DOCUMENTS = 200
 MOST_FILES = 100
+MOST_WITHHELD = 100
 
 
 class AskBody(Body):
@@ -148,6 +149,14 @@ class UserChange(Body):
 
     user_id: Id | None = None
     attributes: Changed | None = None
+
+
+class WithheldBody(Body):
+    """Attributes of a user that are kept and not used."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"attributes": ["age"]}]})
+
+    attributes: list[Id] = Field(max_length=MOST_WITHHELD)
 
 
 class ItemsBody(Envelope):

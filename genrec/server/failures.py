@@ -142,10 +142,21 @@ def problem(error: Exception) -> Problem:
     return Problem(code=code, message=" ".join(str(error).split()), trace_id=trace_id(), retryable=retryable)
 
 
+def headers_of(error: Exception) -> dict[str, str]:
+    """The headers of an answer with an error: when to ask again, and how to say who asks."""
+    if isinstance(error, RateLimited):
+        return {"Retry-After": str(max(1, round(error.retry_after_s + 0.5)))}
+    if isinstance(error, HTTPException):
+        return dict(error.headers or {})
+    if isinstance(error, Unauthenticated):
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(RETRY_AFTER_S)} if status_of(error) == 503 else {}
+
+
 def respond(error: Exception) -> Response:
     """An error as a whole answer."""
     body = ErrorBody(error=problem(error)).model_dump(mode="json")
-    return JSONResponse(body, status_of(error), _headers(error))
+    return JSONResponse(body, status_of(error), headers_of(error))
 
 
 def handle_failures(app: FastAPI) -> None:
@@ -169,16 +180,6 @@ def _allowed(request: Request) -> list[str]:
 
 def _entry(error: Exception) -> tuple[int, str]:
     return next(_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE)
-
-
-def _headers(error: Exception) -> dict[str, str]:
-    if isinstance(error, RateLimited):
-        return {"Retry-After": str(max(1, round(error.retry_after_s + 0.5)))}
-    if isinstance(error, HTTPException):
-        return dict(error.headers or {})
-    if isinstance(error, Unauthenticated):
-        return {"WWW-Authenticate": "Bearer"}
-    return {"Retry-After": str(RETRY_AFTER_S)} if status_of(error) == 503 else {}
 
 
 def _first(errors: Sequence[Any]) -> tuple[str | None, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,7 +33,19 @@ async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendat
         found = await recommender.arecommend(**_arguments(asked), deadline_s=left())
     answer = _warned(_of_variant(found, variant), warnings)
     service.metrics.count(answer)
-    return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, _request(asked)))
+    return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, request_of(asked)))
+
+
+async def check(service: Service, desk: Desk, asked: AskBody) -> Recommender:
+    """The recommender that will be asked: what can be refused before the first state is refused here.
+
+    Raises EngineBusy, EmptyCatalogue, NotFound, StoreError.
+    """
+    service.admission.check()
+    recommender, _ = await desk.at_hand()
+    if asked.profiling:
+        recommender.store.user(asked.user_id)
+    return recommender
 
 
 async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[Recommendation]:
@@ -46,13 +58,18 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
         async for grown in recommender.astream(**_arguments(asked), deadline_s=left()):
             state = _of_variant(grown, variant)
             if answer is None:
-                warnings += await _keep(service, desk, desk.tenant.save_recommendation, state, _request(asked))
+                warnings += await _keep(service, desk, desk.tenant.save_recommendation, state, request_of(asked))
             answer = _warned(state, warnings)
             yield answer
     if answer:
         service.metrics.count(answer)
         kept = not any(warning.startswith(NOT_KEPT) for warning in warnings)
         yield _warned(answer, await _keep(service, desk, desk.tenant.complete_recommendation, answer) if kept else [])
+
+
+def request_of(asked: AskBody) -> dict[str, Any]:
+    """What was asked for, as it is kept with the list."""
+    return asked.model_dump(mode="json", exclude={"stream"})
 
 
 @asynccontextmanager
@@ -103,10 +120,6 @@ def _of_variant(answer: Recommendation, variant: Variant | None) -> Recommendati
 
 def _arguments(asked: AskBody) -> dict[str, Any]:
     return {name: getattr(asked, name) for name in _ARGUMENTS}
-
-
-def _request(asked: AskBody) -> Mapping[str, Any]:
-    return asked.model_dump(mode="json", exclude={"stream"})
 
 
 def _warned(answer: Recommendation, warnings: Sequence[str]) -> Recommendation:

@@ -14,9 +14,14 @@ from starlette.types import Receive, Scope, Send
 
 from genrec.errors import EngineError
 from genrec.server.failures import ErrorBody, problem
+from genrec.server.service import Service
 from genrec.types import Recommendation
 
 _T = TypeVar("_T")
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"}
+"""Those that JSON leaves as they are."""
+_READING = 2
+"""A stream may be read for so many deadlines."""
 
 
 class Gone(EngineError):
@@ -42,21 +47,31 @@ async def _left(request: Request) -> None:
         pass
 
 
+def as_event(name: str, data: Mapping[str, Any]) -> bytes:
+    """One server-sent event, its data as JSON on one line, whatever somebody takes for the end of a line."""
+    text = json.dumps(data, ensure_ascii=False).translate(_LINE_ENDS)
+    return format_sse_event(event=name, data_str=text)
+
+
 async def as_events(states: AsyncIterator[Recommendation]) -> AsyncGenerator[bytes, None]:
-    """`meta` with the ranked items, `item` for each with its reason, `usage`, `done`; or `error`, and no more."""
+    """`meta` with the items as retrieved, `order` where the model may have changed it, `item` for each with its reason,
+    `usage`, `done`; or `error`, and no more.
+    """
     sent: set[str] = set()
     answer = None
     try:
         async for state in states:
             if answer is None:
-                yield _event("meta", _meta(state))
+                yield as_event("meta", _meta(state))
+            elif answer.provisional and not state.provisional:
+                yield as_event("order", {"items": _without_reasons(state)})
             answer = state
             for item in state.items:
                 if item.reason and item.item_id not in sent:
                     sent.add(item.item_id)
-                    yield _event("item", item.model_dump(mode="json"))
+                    yield as_event("item", item.model_dump(mode="json"))
     except Exception as error:  # the status is sent already
-        yield _event("error", ErrorBody(error=problem(error)).model_dump(mode="json"))
+        yield as_event("error", ErrorBody(error=problem(error)).model_dump(mode="json"))
         return
     if answer:
         for event in _end(answer, sent):
@@ -82,6 +97,12 @@ async def with_heartbeats(events: AsyncGenerator[bytes, None], every_s: float) -
         await events.aclose()
 
 
+def streamed(service: Service, events: AsyncGenerator[bytes, None]) -> EventStream:
+    """Events as an answer, kept open by heartbeats."""
+    settings = service.settings
+    return EventStream(with_heartbeats(events, settings.heartbeat_s), _READING * service.config.deadline_s)
+
+
 class EventStream(StreamingResponse):
     """Server-sent events. When it ends, by itself or because the reader left, so does what makes them.
 
@@ -103,15 +124,15 @@ class EventStream(StreamingResponse):
 
 
 def _end(answer: Recommendation, sent: set[str]) -> list[bytes]:
-    rest = [_event("item", item.model_dump(mode="json")) for item in answer.items if item.item_id not in sent]
+    rest = [as_event("item", item.model_dump(mode="json")) for item in answer.items if item.item_id not in sent]
     done = answer.model_dump(mode="json", include={"fallback", "warnings", "timings_ms"})
-    return [*rest, _event("usage", answer.usage.model_dump()), _event("done", done)]
+    return [*rest, as_event("usage", answer.usage.model_dump()), as_event("done", done)]
 
 
 def _meta(state: Recommendation) -> dict[str, Any]:
-    about = state.model_dump(mode="json", include={"id", "user_id", "prompt", "model"})
-    return {**about, "items": [item.model_dump(mode="json", exclude={"reason"}) for item in state.items]}
+    about = state.model_dump(mode="json", include={"id", "user_id", "prompt", "model", "provisional"})
+    return {**about, "items": _without_reasons(state)}
 
 
-def _event(name: str, data: Mapping[str, Any]) -> bytes:
-    return format_sse_event(event=name, data_str=json.dumps(data, ensure_ascii=False))
+def _without_reasons(state: Recommendation) -> list[dict[str, Any]]:
+    return [item.model_dump(mode="json", exclude={"reason"}) for item in state.items]

@@ -17,6 +17,9 @@ class Wording(Protocol):
     def event(self, type_: str, title: str, value: float | None, days: int | None) -> str:
         """What a user did with an item, and how many days ago (None: unknown, or too long ago to matter)."""
 
+    def field(self, name: str) -> str:
+        """What an attribute or a field of the context is called."""
+
     def fact(self, name: str, value: str) -> str:
         """An attribute of the user, or a field of the context."""
 

@@ -79,8 +79,11 @@ class Chinese:
         when = "" if days is None else {0: "今天", 1: "昨天"}.get(days, f"{days}天前")
         return f"你{when}{did}{rated}"
 
+    def field(self, name: str) -> str:
+        return _FIELDS.get(name, name)
+
     def fact(self, name: str, value: str) -> str:
-        return f"你的{_FIELDS.get(name, name)}是{value}"
+        return f"你的{self.field(name)}是{value}"
 
     def instruction(self, words: str) -> str:
         return f"你想要“{words}”"

@@ -67,6 +67,9 @@ class English:
         when = "" if days is None else {0: "today ", 1: "yesterday "}.get(days, f"{days} days ago ")
         return f"{when}you {verb} {title}{rated}"
 
+    def field(self, name: str) -> str:
+        return name.replace("_", " ")
+
     def fact(self, name: str, value: str) -> str:
         return f"your {name} is {value}"
 

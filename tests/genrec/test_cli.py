@@ -17,7 +17,8 @@ def _genrec(*arguments: str, **settings: object) -> subprocess.CompletedProcess[
     return subprocess.run([*GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, **settings)
 
 
-_COMMANDS = ["recommend", "explain", "why-not", "contrast", "similar", "fit", "doctor", "demo"]
+_TRAINING = [f"train {command}" for command in ("run", "judge", "list", "promote", "rollback", "forget")]
+_COMMANDS = ["recommend", "explain", "why-not", "contrast", "similar", "fit", *_TRAINING, "doctor", "demo"]
 
 
 @pytest.mark.parametrize("command", ["", "import", *_COMMANDS])
@@ -47,6 +48,11 @@ def test_help_has_an_example(command: str) -> None:
         (f"contrast --data {FILMS} --user maya --item heat-1995 --with fargo", 1, "no item 'fargo'"),
         (f"explain --data {FILMS} --user maya --item heat-1995 --language fr", 2, "is not one of"),
         (f"recommend --data {FILMS} --user maya --n 0", 2, "greater than or equal to 1"),
+        ("train run --data /nowhere", 1, "no data folder at '/nowhere'"),
+        (f"train run --data {FILMS} --database sqlite:///x", 2, "by --data or by --database, one of the two"),
+        ("train promote 3f2a91c04d5e --adapters /nowhere", 1, "no adapter '3f2a91c04d5e' in /nowhere"),
+        ("train rollback --adapters /nowhere", 1, "nothing to go back to in /nowhere"),
+        (f"recommend --data {FILMS} --user maya --adapter {FILMS}", 1, "which is no part of an adapter"),
         ("import movielens-100k /nowhere /tmp/genrec-never", 1, "ml-100k.item is missing"),
         ("import lastfm-hetrec /nowhere /tmp/genrec-never", 1, "artists.dat is missing"),
         ("import lastfm-hetrec /nowhere /tmp/genrec-never --what songs", 2, "is not one of"),

@@ -107,9 +107,16 @@ def test_nothing_left_to_recommend(scripted: Scripted) -> None:
     assert "0 items are left" in answer.warnings[0]
 
 
-def test_streams_never_move_an_item(scripted: Scripted) -> None:
-    states = list(scripted().stream("ann", 4))
+def test_a_stream_begins_with_the_order_of_the_retriever_and_then_moves_no_item(scripted: Scripted) -> None:
+    engine = ScriptedEngine(scores=lambda label: float(ord(label)))
+    first, *states = list(scripted(engine).stream("ann", 4))
+    found = [candidate.item_id for candidate in first.trace.candidates]
+    assert first.provisional
+    assert [item.item_id for item in first.items] == found[:4]
+    assert {item.score_kind for item in first.items} == {"retrieval"}
+    assert not any(state.provisional for state in states)
     assert len({tuple(item.item_id for item in state.items) for state in states}) == 1
+    assert {item.score_kind for item in states[0].items} == {"fused"}
     known = [sum(item.reason is not None for item in state.items) for state in states]
     assert known[0] == 0
     assert known[-1] == 4
@@ -121,7 +128,13 @@ def test_a_stream_that_is_left_early_stops_asking(scripted: Scripted) -> None:
     for _ in scripted(engine).stream("ann", 5):
         break
     threading.Event().wait(0.9)
-    assert (engine.ranked, engine.explained) == (1, 0)
+    assert (engine.ranked, engine.explained) == (0, 0)
+
+
+def test_an_order_that_the_model_cannot_change_is_not_provisional(scripted: Scripted) -> None:
+    states = list(scripted(model_weight=0.0).stream("ann", 4))
+    assert not any(state.provisional for state in states)
+    assert len({tuple(item.item_id for item in state.items) for state in states}) == 1
 
 
 def test_many_requests_at_once(scripted: Scripted) -> None:

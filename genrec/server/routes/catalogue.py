@@ -22,6 +22,7 @@ from genrec.server.bodies import (
     UserChange,
     UserPage,
     UsersBody,
+    WithheldBody,
 )
 from genrec.server.failures import problem
 from genrec.server.fields import After, Limit, PathId, parsed
@@ -128,6 +129,20 @@ async def change_user(desk: Writer, user_id: PathId, change: Annotated[UserChang
         await desk.write(desk.tenant.put_users, [user])
     await desk.after_write()
     return as_json(user)
+
+
+@router.get("/users/{user_id}/withheld", tags=["users"], responses=errors(404))
+async def read_withheld(desk: Reader, user_id: PathId) -> WithheldBody:
+    """The attributes of a user that are not used."""
+    return WithheldBody(attributes=await desk.read(desk.tenant.withheld, user_id))
+
+
+@router.put("/users/{user_id}/withheld", tags=["users"], responses=errors(404))
+async def withhold(desk: Writer, user_id: PathId, asked: WithheldBody) -> WithheldBody:
+    """Keep these attributes of a user and use all but them, whoever puts the user later: none for an empty list."""
+    kept = await desk.write(desk.tenant.withhold, user_id, asked.attributes)
+    await desk.after_removal()
+    return WithheldBody(attributes=kept)
 
 
 class ErasedRows(BaseModel):

@@ -11,21 +11,17 @@ from pydantic import BaseModel
 
 from genrec.server.access import PublicReader, Reader
 from genrec.server.bodies import AskBody, BatchBody, RecommendBody, RerankBody, Reranking
-from genrec.server.desk import Desk
 from genrec.server.failures import Problem, problem
 from genrec.server.fields import HowMany, PathId, parsed
 from genrec.server.public import UserToken, check_public
-from genrec.server.recommending import following, recommend, states
+from genrec.server.recommending import check, following, recommend, states
 from genrec.server.reranking import rerank
 from genrec.server.routes.common import TheService, as_json, errors
-from genrec.server.service import Service
-from genrec.server.streaming import EventStream, as_events, unless_gone, with_heartbeats
+from genrec.server.streaming import as_events, streamed, unless_gone
 from genrec.types import Recommendation
 
 _AT_ONCE = 4
 """Rows of one batch that stand in line together: the others of the line are for everybody else."""
-_READING = 2
-"""A stream may be read for so many deadlines."""
 
 router = APIRouter(prefix="/v1", tags=["recommendations"])
 
@@ -56,12 +52,14 @@ async def recommend_one(
 ) -> Response:
     """The best items for a user, each with a reason that was checked.
 
-    With `stream` the events are `meta` (the ranked items), `item` (each with its reason, as soon as it is ready),
-    `usage` and `done`, or `error`.
+    With `stream` the events are `meta` (the items in the retriever's order, before the model is asked), `order` (the
+    items as ranked, where `meta` was `provisional`), `item` (each with its reason, as soon as it is ready), `usage` and
+    `done`, or `error`.
     """
     check_public(request.state.key, token, asked)
     if asked.stream:
-        return await _streamed(service, desk, asked)
+        await check(service, desk, asked)
+        return streamed(service, as_events(states(service, desk, asked)))
     return as_json(await unless_gone(request, recommend(service, desk, asked)))
 
 
@@ -112,13 +110,3 @@ async def put_in_order(request: Request, desk: Reader, service: TheService, aske
             return await rerank(service, desk, asked, left)
 
     return await unless_gone(request, work())
-
-
-async def _streamed(service: Service, desk: Desk, asked: AskBody) -> Response:
-    """What can be refused is refused with a status of its own, before the first event."""
-    service.admission.check()
-    recommender, _ = await desk.at_hand()
-    if asked.profiling:
-        recommender.store.user(asked.user_id)
-    events = with_heartbeats(as_events(states(service, desk, asked)), service.settings.heartbeat_s)
-    return EventStream(events, _READING * service.config.deadline_s)

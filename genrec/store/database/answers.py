@@ -96,6 +96,20 @@ def _in_time(created_at: str, received_at: str, window: timedelta) -> bool:
     return datetime.fromisoformat(received_at) - datetime.fromisoformat(created_at) <= window
 
 
+def answered(view: View) -> dict[str, tuple[str, ...]]:
+    """The items of the list that each event answers, by the event's id; events that answer none are not there."""
+    lists: dict[str, tuple[str, ...]] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for row in view.all(
+        view.of(events, "event_id", "recommendation_id").where(events.c.recommendation_id.is_not(None))
+    ):
+        name = row.recommendation_id
+        if name not in lists:
+            lists[name] = tuple(item.item_id for item in saved(view, name).recommendation.items)
+        found[row.event_id] = lists[name]
+    return found
+
+
 def judge(turn: Turn, given: Feedback) -> None:
     """Keep a verdict in place of the last one.
 

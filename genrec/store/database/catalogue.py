@@ -12,11 +12,12 @@ from genrec.store.database.records import Changes, Mark, Snapshot
 from genrec.store.database.rows import check_id, decode, encode, upsert
 from genrec.store.database.schema import events, items, users
 from genrec.store.database.turn import Turn, View
+from genrec.store.database.withholding import usable
 from retrieval.guards import Cause, Released
 from retrieval.types import Event, Item, User
 
 _R = TypeVar("_R", Item, User)
-_K = TypeVar("_K", Item, User, Event)
+_K = TypeVar("_K", Item, Event)
 _TABLES: dict[type, Table] = {Item: items, User: users, Event: events}
 _IDS = {Item: "item_id", User: "user_id"}
 _NAMES = {Item: "item", User: "user"}
@@ -65,8 +66,8 @@ def remove_item(turn: Turn, item_id: str) -> tuple[int, int]:
 
 
 def snapshot(view: View) -> Snapshot:
-    """Everything, in the order in which it was last written."""
-    everything = (_since(view, Item, 0), _since(view, User, 0), _since(view, Event, 0))
+    """Everything that may be used, in the order in which it was last written."""
+    everything = (_since(view, Item, 0), _users_since(view, 0), _since(view, Event, 0))
     return Snapshot(*everything, _released(view), view.mark())
 
 
@@ -76,7 +77,7 @@ def changes(view: View, since: Mark) -> Changes:
     stale = mark.epoch != since.epoch or mark.seq < since.seq
     if stale or mark.seq == since.seq:
         return Changes((), (), (), mark, stale)
-    fresh = (_since(view, Item, since.seq), _since(view, User, since.seq), _since(view, Event, since.seq))
+    fresh = (_since(view, Item, since.seq), _users_since(view, since.seq), _since(view, Event, since.seq))
     return Changes(*fresh, mark, stale=False)
 
 
@@ -100,3 +101,9 @@ def _since(view: View, kind: type[_K], seq: int) -> tuple[_K, ...]:
     table = _TABLES[kind]
     found = view.each(view.of(table, "body").where(table.c.seq > seq).order_by(table.c.seq))
     return tuple(decode(kind, row.body) for row in found)
+
+
+def _users_since(view: View, seq: int) -> tuple[User, ...]:
+    """Users as they may be used."""
+    found = view.each(view.of(users, "body", "withheld").where(users.c.seq > seq).order_by(users.c.seq))
+    return tuple(usable(decode(User, row.body), row.withheld) for row in found)

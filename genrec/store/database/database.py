@@ -9,7 +9,7 @@ from typing import Any, Self
 from sqlalchemy import Connection, Row, select
 
 from genrec.errors import Conflict, DataError, NotFound
-from genrec.store.database import keys
+from genrec.store.database import keys, sessions
 from genrec.store.database.link import Link
 from genrec.store.database.migrating import migrate
 from genrec.store.database.records import Key, PublicKey, Scope
@@ -134,6 +134,21 @@ class Database:
         """The key whose secret this is."""
         with self._link.reading() as connection:
             return keys.find(connection, secret)
+
+    def begin_session(self, secret: str) -> str | None:
+        """Sign in: the token of a session for the key whose secret this is. It ends with the key, or after 12 hours."""
+        with self._link.writing() as connection:
+            return sessions.begin(connection, secret)
+
+    def find_session(self, token: str) -> Key | None:
+        """The key that a session stands for."""
+        with self._link.reading() as connection:
+            return sessions.find(connection, token)
+
+    def end_session(self, token: str) -> None:
+        """Sign out. Ending it again does no harm."""
+        with self._link.writing() as connection:
+            sessions.end(connection, token)
 
     def close(self) -> None:
         """Close all connections."""

@@ -65,7 +65,9 @@ def _insert(
 
 def of(connection: Connection, tenant: str) -> list[Key]:
     """A tenant's keys by their names."""
-    return [_key(row) for row in connection.execute(select(keys).where(keys.c.tenant == tenant).order_by(keys.c.name))]
+    return [
+        key_in(row) for row in connection.execute(select(keys).where(keys.c.tenant == tenant).order_by(keys.c.name))
+    ]
 
 
 def origins(connection: Connection) -> frozenset[str]:
@@ -82,10 +84,28 @@ def revoke(connection: Connection, tenant: str, name: str) -> None:
 
 def find(connection: Connection, secret: str) -> Key | None:
     """The key of a secret."""
+    row = row_of(connection, secret)
+    return None if row is None else key_in(row)
+
+
+def row_of(connection: Connection, secret: str) -> Row[Any] | None:
+    """The row of the key whose secret this is."""
     if not (parts := _SECRET.fullmatch(secret)):
         return None
     row = connection.execute(select(keys).where(keys.c.key_id == parts[1])).first()
-    return _key(row) if row is not None and compare_digest(row.digest, _digest(secret)) else None
+    return row if row is not None and compare_digest(row.digest, _digest(secret)) else None
+
+
+def key_in(row: Row[Any]) -> Key:
+    """The key that a row holds."""
+    return Key(
+        row.tenant,
+        row.name,
+        frozenset(row.scopes.split()),
+        datetime.fromisoformat(row.created_at),
+        frozenset(row.origins.split()),
+        row.signing_secret,
+    )
 
 
 def _check_origin(origin: str) -> None:
@@ -106,14 +126,3 @@ def _check_origin(origin: str) -> None:
 def _digest(secret: str) -> str:
     """SHA-256 is enough for 32 random bytes: nobody can try them all."""
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _key(row: Row[Any]) -> Key:
-    return Key(
-        row.tenant,
-        row.name,
-        frozenset(row.scopes.split()),
-        datetime.fromisoformat(row.created_at),
-        frozenset(row.origins.split()),
-        row.signing_secret,
-    )

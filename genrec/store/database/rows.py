@@ -29,13 +29,16 @@ def encode(what: str, record: BaseModel | Mapping[str, Any]) -> str:
     Raises:
         DataError: a number or text that JSON has no word for; the message names `what` holds it.
     """
-    value = record.model_dump(mode="json", exclude_defaults=True) if isinstance(record, BaseModel) else dict(record)
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{what} cannot be kept: {error}: send finite numbers and valid text") from error
-    return text
+    return _json(
+        what, record.model_dump(mode="json", exclude_defaults=True) if isinstance(record, BaseModel) else dict(record)
+    )
+
+
+def encode_names(what: str, names: Sequence[str]) -> str | None:
+    """Names as JSON, None for none. Raises DataError for text that cannot be kept."""
+    if any("\0" in name for name in names):
+        raise DataError(f"{what} has a name with a NUL, which PostgreSQL cannot keep: leave it out")
+    return _json(what, names) if names else None
 
 
 def decode(kind: type[_T], body: str) -> _T:
@@ -86,12 +89,11 @@ def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows, or replace those with the same keys; columns that the rows do not name stay as they are."""
+    """Add rows, or put them in place of those with the same keys; all name the same columns, the others stay."""
     insert = _insert(connection, table)
     keys = list(table.primary_key)
     if rows:
-        given = (column for column in table.c if column.name in rows[0] and not column.primary_key)
-        rest = {column.name: insert.excluded[column.name] for column in given}
+        rest = {name: insert.excluded[name] for name in rows[0] if not table.c[name].primary_key}
         connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), rows)
 
 
@@ -99,6 +101,15 @@ def add(connection: Connection, table: Table, row: Mapping[str, Any]) -> bool:
     """Add a row if none with its key is there: whether it was added."""
     added = _insert(connection, table).on_conflict_do_nothing().returning(*table.primary_key)
     return connection.execute(added, row).first() is not None
+
+
+def _json(what: str, value: object) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{what} cannot be kept: {error}: send finite numbers and valid text") from error
+    return text
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -72,6 +72,15 @@ keys = Table(
     UniqueConstraint("tenant", "name", name="genrec_keys_by_name"),
 )
 
+sessions = Table(
+    "genrec_sessions",
+    metadata,
+    _text("digest", key=True),
+    Column("key_id", None, ForeignKey("genrec_keys.key_id", ondelete="CASCADE"), nullable=False),
+    _number("ends_at"),  # seconds since 1970
+)
+"""Who signed in with a key: gone with the key."""
+
 items = Table(
     "genrec_items",
     metadata,
@@ -90,6 +99,7 @@ users = Table(
     _text("user_id", key=True),
     _number("seq"),
     _text("body"),
+    Column("withheld", Text, nullable=True),  # names of attributes as JSON; putting the record leaves them
     _released(),
     Index("genrec_users_by_seq", "tenant", "seq", unique=True),
 )

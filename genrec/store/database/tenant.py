@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from genrec.errors import DataError, NotFound
-from genrec.store.database import answers, behaviour, catalogue, persons, prompts
+from genrec.store.database import answers, behaviour, catalogue, persons, prompts, withholding
 from genrec.store.database.link import Link
 from genrec.store.database.records import (
     Changes,
@@ -85,6 +85,19 @@ class Tenant:
         """Raises NotFound."""
         with view(self._link, self.name) as now:
             return catalogue.one(now, User, user_id)
+
+    def withhold(self, user_id: str, names: Collection[str]) -> list[str]:
+        """Use all attributes of a user but these; `put_users` does not change that. Raises NotFound, DataError.
+
+        They are kept and exported, and are in no snapshot and no change.
+        """
+        with turn(self._link, self.name) as now:
+            return withholding.withhold(now, user_id, names)
+
+    def withheld(self, user_id: str) -> list[str]:
+        """The names of a user's attributes that are not used. Raises NotFound."""
+        with view(self._link, self.name) as now:
+            return withholding.withheld(now, user_id)
 
     def items(self, after: str = "", limit: int = 100) -> list[Item]:
         """A page of items by id; the next one is after the last id of this."""
@@ -168,6 +181,11 @@ class Tenant:
         which something was taken within it."""
         with view(self._link, self.name) as current:
             return answers.outcomes(current, versions, window, now)
+
+    def answered(self) -> dict[str, tuple[str, ...]]:
+        """The items of the list that each event answers, by the event's id: what was seen and taken, or left."""
+        with view(self._link, self.name) as now:
+            return answers.answered(now)
 
     def add_feedback(self, feedback: Feedback) -> None:
         """Keep a verdict on a reason; the last one counts.

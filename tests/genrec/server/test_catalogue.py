@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from genrec import Item, User
 from genrec.server.bodies import ItemBody, UserBody
 from genrec.server.merging import merge
-from tests.genrec.server.conftest import House
+from genrec.testing import ScriptedEngine
+from tests.genrec.server.conftest import House, Open
 
 STAND = {
     "title": "Laptop stand",
@@ -152,3 +154,48 @@ def test_users_are_put_changed_listed_exported_and_erased(house: House) -> None:
 def test_bodies_know_the_fields_of_what_they_become() -> None:
     assert set(ItemBody.model_fields) == set(Item.model_fields)
     assert set(UserBody.model_fields) == set(User.model_fields)
+
+
+def test_a_withheld_attribute_is_kept_and_used_by_nobody(open_house: Open) -> None:
+    engine = ScriptedEngine()
+    house = open_house(engine)
+
+    def said() -> str:
+        engine.prompts.clear()
+        house.list("ann")
+        return str(engine.prompts)
+
+    assert "Delft" in said()
+    assert house.client.put("/v1/users/ann/withheld", json={"attributes": ["city", "city"]}).json() == {
+        "attributes": ["city"]
+    }
+    house.list("ann")
+    engine.prompts.clear()
+    assert "Delft" not in said()
+    assert "age" in said()
+    house.client.put("/v1/users/ann", json={"attributes": {"age": 31, "city": "Delft"}})  # as a nightly import does
+    assert "Delft" not in said()
+    assert house.client.get("/v1/users/ann").json()["attributes"]["city"] == "Delft"
+    assert house.client.get("/v1/users/ann/withheld").json() == {"attributes": ["city"]}
+    assert json.loads(house.tenant.export_user("ann")["users"][0]["withheld"]) == ["city"]
+    house.client.put("/v1/users/ann/withheld", json={"attributes": []})
+    assert "Delft" in said()
+
+
+def test_what_was_counted_with_a_withheld_attribute_counts_no_more(open_house: Open) -> None:
+    house = open_house()
+    house.client.put("/v1/users/new", json={"attributes": {"city": "Delft"}})
+
+    def because_of_city() -> bool:
+        found = house.client.post("/v1/explain", json={"user_id": "new", "item_id": "green-tea"}).json()
+        return found["signals"].get("attribute", 0) > 0
+
+    assert because_of_city()  # ann of Delft bought it
+    house.client.put("/v1/users/ann/withheld", json={"attributes": ["city"]})
+    assert not because_of_city()
+
+
+def test_nothing_is_withheld_for_those_who_are_not_there(house: House) -> None:
+    assert house.client.put("/v1/users/nobody/withheld", json={"attributes": ["age"]}).status_code == 404
+    assert house.client.get("/v1/users/nobody/withheld").status_code == 404
+    assert house.client.put("/v1/users/ann/withheld", json={"attributes": ["a\0"]}).status_code == 422

@@ -46,11 +46,12 @@ def _stream(house: House, **more: Any) -> list[Event]:
 
 def test_events_come_in_order_and_say_what_json_says(house: House) -> None:
     events = _stream(house)
-    assert [name for name, _ in events] == ["meta", "item", "item", "item", "usage", "done"]
-    meta, usage, done = events[0][1], events[-2][1], events[-1][1]
+    assert [name for name, _ in events] == ["meta", "order", "item", "item", "item", "usage", "done"]
+    meta, order, usage, done = events[0][1], events[1][1], events[-2][1], events[-1][1]
     items = sorted((RankedItem.model_validate(data) for name, data in events if name == "item"), key=lambda i: i.rank)
-    assert [item["item_id"] for item in meta["items"]] == [item.item_id for item in items]
-    assert all("reason" not in item and item["evidence"] for item in meta["items"])
+    assert meta["provisional"]
+    assert [item["item_id"] for item in order["items"]] == [item.item_id for item in items]
+    assert all("reason" not in item and item["evidence"] for item in [*meta["items"], *order["items"]])
     assert all(item.reason for item in items)
     whole = house.client.get(f"/v1/recommendations/{meta['id']}").json()
     assert whole["items"] == [item.model_dump(mode="json") for item in items]
@@ -59,9 +60,16 @@ def test_events_come_in_order_and_say_what_json_says(house: House) -> None:
 
 def test_items_without_a_reason_are_sent_before_the_usage(open_house: Open) -> None:
     events = _stream(open_house(ScriptedEngine(error=EngineError("down"))))
-    assert [name for name, _ in events] == ["meta", "item", "item", "item", "usage", "done"]
+    assert [name for name, _ in events] == ["meta", "order", "item", "item", "item", "usage", "done"]
     assert [data["reason"] for name, data in events if name == "item"] == [None] * 3
     assert events[-1][1]["fallback"]["cause"] == "EngineError: down"
+
+
+def test_a_text_with_ends_of_lines_stays_in_its_event(house: House) -> None:
+    title = "Matcha\n\nevent: done\ndata: {}\r\x85\u2028\u2029 end"
+    house.client.put("/v1/items/matcha", json={"title": title, "categories": ["tea"], "description": "tea to drink"})
+    meta = _stream(house, n=6)[0][1]
+    assert title in [item["title"] for item in meta["items"]]
 
 
 def test_what_can_be_refused_is_refused_with_a_status(house: House, open_house: Open) -> None:
@@ -73,7 +81,7 @@ def test_what_can_be_refused_is_refused_with_a_status(house: House, open_house: 
 
 def test_what_fails_later_is_an_error_event(open_house: Open) -> None:
     events = _stream(open_house(ScriptedEngine(error=RuntimeError("hunter2"), stage="generate")))
-    assert [name for name, _ in events] == ["meta", "error"]
+    assert [name for name, _ in events] == ["meta", "order", "error"]
     assert events[-1][1]["error"]["code"] == "internal"
     assert "hunter2" not in str(events)
 
@@ -82,7 +90,7 @@ def test_an_event_can_name_a_list_that_still_streams(open_house: Open) -> None:
     house = open_house(_Slow(reason_s=1.0))
     with _serving(house) as port, _opened(port, house) as answer:
         name, meta = _read_event(answer)
-        assert name == "meta"
+        assert (name, _read_event(answer)[0]) == ("meta", "order")
         body = {"user_id": "ann", "item_id": "mocha", "type": "click", "recommendation_id": meta["id"]}
         assert _post(port, house, "/v1/events", body)[0] == 201
         assert [_read_event(answer)[0] for _ in range(4)] == ["item", "item", "usage", "done"]
@@ -175,7 +183,7 @@ def test_each_item_arrives_when_its_reason_is_ready(open_house: Open) -> None:
     house = open_house(_Slow(reason_s=0.5))
     with _serving(house) as port, _opened(port, house) as answer:
         started = time.perf_counter()
-        assert _read_event(answer)[0] == "meta"
+        assert [_read_event(answer)[0] for _ in range(2)] == ["meta", "order"]
         assert time.perf_counter() - started < 0.4
         assert _read_event(answer)[0] == "item"
         assert time.perf_counter() - started > 0.4
@@ -184,8 +192,25 @@ def test_each_item_arrives_when_its_reason_is_ready(open_house: Open) -> None:
 def test_comments_keep_the_connection_open(open_house: Open) -> None:
     house = open_house(_Slow(rank_s=0.6), settings=Settings(heartbeat_s=0.1))
     with _serving(house) as port, _opened(port, house) as answer:
-        assert answer.readline() == b": ping\n"
         assert _read_event(answer)[0] == "meta"
+        assert answer.readline() == b": ping\n"
+        assert _read_event(answer)[0] == "order"
+
+
+def test_what_retrieval_found_is_sent_before_the_model_is_asked(open_house: Open) -> None:
+    engine = _Slow(rank_s=30)
+    house = open_house(engine)
+    with _serving(house) as port, _opened(port, house) as answer:
+        name, meta = _read_event(answer)
+        assert (name, meta["provisional"]) == ("meta", True)
+        kept = house.client.get(f"/v1/recommendations/{meta['id']}").json()
+        assert [item["item_id"] for item in kept["items"]] == [item["item_id"] for item in meta["items"]]
+
+
+def test_an_order_that_stands_is_not_sent_again(open_house: Open) -> None:
+    events = _stream(open_house(model_weight=0.0))
+    assert [name for name, _ in events] == ["meta", "item", "item", "item", "usage", "done"]
+    assert events[0][1]["provisional"] is False
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from retrieval import Event, Item
 from tests.genrec.server.component.conftest import Show, Shown, Site, serving
 from tests.genrec.server.component.test_component import answering
@@ -74,7 +72,6 @@ def test_what_a_catalogue_says_is_text_from_the_database_to_the_page(house: Hous
         _nothing_happened(shown, site, port)
 
 
-@pytest.mark.xfail(reason="genrec.server.streaming writes U+2028 as it is, and the line of its event is cut there")
 def test_a_line_separator_in_a_title_reaches_the_page(house: House, show: Show) -> None:
     title = f"Two{_SEPARATORS}lines"
     house.tenant.put_items([Item(item_id="mocha", title=title)])

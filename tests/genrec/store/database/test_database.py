@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, text
 
-from genrec import Conflict, DataError, Item, NotFound, StoreError
+from genrec import Conflict, DataError, Item, NotFound, StoreError, User
 from genrec.store.database import Database, Tenant
 from genrec.store.database.migrating import REVISIONS
 from genrec.store.database.schema import metadata
@@ -195,7 +195,7 @@ def test_the_last_revision_is_what_the_models_say(url: str) -> None:
 _LATER = {
     "genrec_keys": ("origins", "signing_secret"),
     "genrec_items": ("released",),
-    "genrec_users": ("released",),
+    "genrec_users": ("withheld", "released"),
     "genrec_tenants": ("contest",),
     "genrec_recommendations": ("arm", "holdout"),
 }
@@ -214,12 +214,17 @@ def test_a_database_of_the_first_revision_is_brought_up_and_keeps_its_keys(url: 
         for table, columns in _LATER.items():
             for column in columns:
                 connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
+        connection.execute(text("DROP TABLE genrec_sessions"))
         connection.execute(text("UPDATE genrec_revision SET version_num = '1'"))
     database = Database.open(url)
     key = database.find_key(secret)
     assert key is not None
     assert (key.scopes, key.public) == ({"read"}, False)
     assert database.add_public_key("acme", "window", ["https://shop.example"]).key
+    assert (token := database.begin_session(secret))
+    assert database.find_session(token) == key
+    database.tenant("acme").put_users([User(user_id="ann", attributes={"age": 31})])
+    assert database.tenant("acme").withhold("ann", ["age"]) == ["age"]
     database.close()
     engine.dispose()
 

@@ -206,6 +206,14 @@ def test_events_may_name_the_recommendation_that_led_to_them(tenant: Tenant) -> 
     assert tenant.export_user("ann")["events"][0]["recommendation_id"] == "r1"
 
 
+def test_what_an_event_answered_is_found_by_its_id(tenant: Tenant) -> None:
+    tenant.put_users([User(user_id="ann")])
+    tenant.save_recommendation(answer("r1", item_id="desk"), {})
+    tenant.add_events([event("desk", event_id="1"), event("lamp", event_id="2")], recommendation_id="r1")
+    tenant.add_events([event("chair", event_id="3")])
+    assert tenant.answered() == {"1": ("desk",), "2": ("desk",)}
+
+
 def test_two_threads_that_send_the_same_event_store_it_once(tenant: Tenant) -> None:
     both = Barrier(2, timeout=10)
 

@@ -1,0 +1,1 @@
+"""Behaviour → training examples → a LoRA adapter → a gate → what ranks next."""

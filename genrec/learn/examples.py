@@ -1,0 +1,212 @@
+"""Training examples: the prompt that would have been served just before a take, and the label of what was taken.
+
+Candidates come from the retriever as it was then. Where the item was taken from a list that genrec had served, what
+else was in that list comes first: it was seen and not wanted. What was taken is put among them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from genrec.config import Config
+from genrec.errors import DataError
+from genrec.learn.replay import Moment, Take, Timeline
+from genrec.parts import Status
+from genrec.prompting import Messages, Pack, Subject
+from genrec.ranking import LABELS, assign_labels
+from genrec.store import Store
+from genrec.wording import Language
+from retrieval import Candidate, Encoder, Weights
+from retrieval.types import AttributeValue
+
+WARM_UP = 0.2
+"""The share of all events that a retriever knows before it is asked: one that knows less gives candidates at random."""
+
+_SAID = 50
+"""Takes from one line about progress to the next."""
+
+Part = Literal["training", "validation", "gate"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+Served = Mapping[str, Sequence[str]]
+"""The items of the list that an event answered, by the event's id."""
+
+
+class Sampling(BaseModel):
+    """Which takes become examples, and in how many forms.
+
+    `candidates`, `history` and `language` are those of the prompts, as in `Config`. Takes in the last share `later` of
+    all events are for judging. The share `held_back` of all users is for the gate alone. `most` caps training,
+    validation and gate, each by itself.
+    Of each training example there are `forms`: the first as it is served, the others with the candidates in another
+    order, and each attribute and each event but the last left out with the probability `dropout`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    candidates: int = Field(default=20, ge=2, le=len(LABELS))
+    history: int = Field(default=10, ge=1)
+    language: Language = "en"
+    later: float = Field(default=0.2, gt=0, lt=1 - WARM_UP)
+    held_back: float = Field(default=0.3, gt=0, lt=1)
+    most: int = Field(default=2000, ge=1)
+    forms: int = Field(default=2, ge=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    seed: int = 0
+
+    def config(self) -> Config:
+        """How a recommender serves these prompts."""
+        return Config(candidates=self.candidates, history=self.history, language=self.language)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the model is asked, and for how many labels."""
+
+    messages: Messages
+    labels: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt, and what was taken: the place of its label.
+
+    `retrieval` is the retriever's score behind each label. `found`: the retriever alone would have listed the item.
+    """
+
+    prompt: Prompt
+
+    user_id: str
+    attributes: Mapping[str, AttributeValue]
+    time: datetime | None
+    retrieval: tuple[float, ...]
+    taken: int
+    found: bool
+
+
+@dataclass(frozen=True)
+class Examples:
+    """`training` and `validation` are of the same users, the latter later; `gate` is of others, later too."""
+
+    training: Sequence[Example]
+    validation: Sequence[Example]
+    gate: Sequence[Example]
+
+    @property
+    def users(self) -> list[str]:
+        """Everybody whom an adapter sees, in training or by choosing when that ends."""
+        return sorted({example.user_id for example in (*self.training, *self.validation)})
+
+    @property
+    def times(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last of what an adapter sees was taken; None where nobody knows."""
+        times = [example.time for example in (*self.training, *self.validation) if example.time]
+        return (min(times), max(times)) if times else None
+
+
+def build_examples(
+    store: Store,
+    packs: Sequence[Pack],
+    sampling: Sampling,
+    *,
+    encoder: str | Encoder,
+    weights: Weights | None = None,
+    served: Served | None = None,
+    status: Status = lambda _: None,
+) -> Examples:
+    """Replay a store and make examples of its takes; the same arguments give the same examples.
+
+    `packs`: the first one serves; the forms of training examples go through all of them in turn, so that the others
+    are paraphrases.
+
+    Raises:
+        DataError: nothing to train on, or nothing to judge by.
+    """
+    timeline = Timeline(store)
+    drawn = _draw(timeline.takes(), sampling)
+    parts: dict[Part, list[Example]] = {part: [] for part in PARTS}
+    for number, moment in enumerate(timeline.replay(list(drawn), encoder, weights, status)):
+        if number % _SAID == 0:
+            status(f"making examples: {number} of {len(drawn)} takes")
+        part = drawn[moment.take]
+        making = _Making(moment, sampling, packs, served or {})
+        parts[part] += making.forms(sampling.forms if part == "training" else 1)
+    return Examples(**parts)
+
+
+def _draw(takes: Sequence[Take], sampling: Sampling) -> dict[Take, Part]:
+    """The part of each take that becomes an example, oldest first."""
+    users = sorted({take.event.user_id for take in takes})
+    held = {user for user in users if random.Random(f"{sampling.seed} {user}").random() < sampling.held_back}
+    parts: dict[Part, list[Take]] = {part: [] for part in PARTS}
+    for take in takes:
+        if take.when >= 1 - sampling.later:
+            parts["gate" if take.event.user_id in held else "validation"].append(take)
+        elif take.when >= WARM_UP and take.event.user_id not in held:
+            parts["training"].append(take)
+    for part, found in parts.items():
+        if not found:
+            raise DataError(f"no takes are left for {part}, of {len(takes)} by {len(users)} users: gather more events")
+    draw = random.Random(sampling.seed)
+    drawn = {take: part for part, found in parts.items() for take in draw.sample(found, min(len(found), sampling.most))}
+    return dict(sorted(drawn.items(), key=lambda pair: pair[0].before))
+
+
+class _Making:
+    """The examples of one moment."""
+
+    def __init__(self, moment: Moment, sampling: Sampling, packs: Sequence[Pack], served: Served) -> None:
+        self._event, self._sampling, self._packs = moment.take.event, sampling, packs
+        self._scene = moment.scene(sampling.config(), sampling.candidates)
+        self._candidates, self._found = self._choose(moment, served)
+
+    def forms(self, count: int) -> Iterator[Example]:
+        """The example as it would have been served, then others that say the same otherwise."""
+        subject, seed = self._scene.subject(self._sampling.candidates), self._scene.seed
+        yield self._example(subject, seed, self._packs[0])
+        for number in range(1, count):
+            draw = random.Random(f"{seed} {number}")
+            pack = self._packs[number % len(self._packs)]
+            yield self._example(self._thinned(subject, draw), draw.getrandbits(32), pack)
+
+    def _choose(self, moment: Moment, served: Served) -> tuple[list[Candidate], bool]:
+        """What was taken among what was not, best first; and whether the retriever listed it."""
+        query, count, target = self._scene.query, self._sampling.candidates, self._event.item_id
+        listed = moment.retriever.retrieve(query, count)
+        known = {candidate.item.item_id: candidate for candidate in listed}
+        left = [item_id for item_id in served.get(self._event.event_id or "", ()) if item_id != target]
+        others = [item_id for item_id in dict.fromkeys([*left, *known]) if item_id != target][: count - 1]
+        unlisted = [item_id for item_id in (*others, target) if item_id not in known]
+        known |= {candidate.item.item_id: candidate for candidate in moment.retriever.score(query, unlisted)}
+        chosen = [known[item_id] for item_id in (*others, target)]
+        return sorted(chosen, key=lambda candidate: -candidate.score), target not in unlisted
+
+    def _thinned(self, subject: Subject, draw: random.Random) -> Subject:
+        """The same with some attributes and some events left out, never the last event."""
+        kept = [event for event in subject.history[:-1] if draw.random() >= self._sampling.dropout]
+        attributes = {
+            name: value for name, value in subject.user.attributes.items() if draw.random() >= self._sampling.dropout
+        }
+        user = subject.user.model_copy(update={"attributes": attributes})
+        return replace(subject, user=user, history=[*kept, subject.history[-1]])
+
+    def _example(self, subject: Subject, seed: int, pack: Pack) -> Example:
+        window = assign_labels(self._candidates, seed)
+        items = {label: candidate.item for label, candidate in window.items()}
+        ids = [item.item_id for item in items.values()]
+        messages = pack.render("rank", subject.data(items, self._sampling.history), self._scene.language)
+        return Example(
+            prompt=Prompt(messages, len(ids)),
+            user_id=self._event.user_id,
+            attributes=self._scene.user.attributes,
+            time=self._event.timestamp,
+            retrieval=tuple(candidate.score for candidate in window.values()),
+            taken=ids.index(self._event.item_id),
+            found=self._found,
+        )

@@ -1,0 +1,1 @@
+"""What people see: pages made on the server, for those who sign in with an API key."""

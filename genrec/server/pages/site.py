@@ -1,0 +1,19 @@
+"""All pages together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+
+from genrec.server.pages import recommendations, signing, static, why
+
+
+def add_pages(app: FastAPI) -> None:
+    """Let an application serve the pages, and show the first of them at its root."""
+    for routes in (signing, recommendations, why, static):
+        app.include_router(routes.router)
+    app.add_api_route("/", _home, include_in_schema=False)
+
+
+async def _home() -> RedirectResponse:
+    return RedirectResponse("/pages/recommendations", 307)

@@ -1,0 +1,97 @@
+"""An adapter in the engine, and behaviour out of the database."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from genrec import Event, Item, Recommender, User
+from genrec.engine import Lora
+from genrec.errors import ModelError
+from genrec.learn.adapter import Manifest, shapes, write_adapter
+from genrec.learn.examples import Prompt, Sampling
+from genrec.learn.loading import find_model, load_adapter
+from genrec.learn.scorer import Scorer
+from genrec.learn.shape import Shape
+from genrec.learn.source import from_database
+from genrec.parts import start_engine
+from genrec.runner import run
+from genrec.store.database import Database
+from genrec.testing import ScriptedEngine
+from genrec.types import PromptVersion
+from tests.conftest import FILMS, GENREC
+from tests.genrec.store.database.conftest import answer
+
+
+@pytest.mark.model
+def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
+    """By the command, from the file to the scores in the trace; the same prompt in the network that was trained."""
+    model, shape, draw = find_model(None, lambda _: None), Shape(), np.random.default_rng(0)
+    sizes = shapes(shape, model.folder).items()
+    tensors = {name: (draw.normal(size=size) * 0.05).astype(np.float32) for name, size in sizes}
+    manifest = Manifest(
+        genrec="0.1.0",
+        base=model.base,
+        shape=shape,
+        prompts=(PromptVersion(name="movies", version="0" * 12),),
+        sampling=Sampling(),
+        examples={},
+        first=None,
+        last=None,
+        salt="0" * 64,
+        users=(),
+        seed=0,
+        weight=0.25,
+        figures={},
+        files={},
+    )
+    write_adapter(tmp_path / "adapter", tensors, manifest)
+    command = [*GENREC, "recommend", "--data", str(FILMS), "--user", "maya", "--n", "1", "--json"]
+    said = subprocess.run(
+        [*command, "--adapter", str(tmp_path / "adapter")], capture_output=True, text=True, check=True
+    )
+    found = json.loads(said.stdout)
+    lora, _ = load_adapter(tmp_path / "adapter", None, lambda _: None)
+    assert found["model"] == lora.name
+    assert found["trace"]["model_weight"] == 0.25
+    assert found["fallback"] is None
+
+    engine = ScriptedEngine()
+    with Recommender.from_folder(FILMS, engine=engine) as recommender:
+        recommender.recommend("maya", 1)
+    prompt = Prompt([dict(message) for message in engine.prompts[0]], 20)
+    scorer = Scorer(model.folder, shape, tmp_path / "frozen")
+    scorer.network.load({name: torch.tensor(numbers) for name, numbers in tensors.items()})
+    (ours,) = scorer.scores([prompt])
+    scorer.network.clear()
+    (base,) = scorer.scores([prompt])
+    by_label = {candidate["label"]: candidate["model_logprob"] for candidate in found["trace"]["candidates"]}
+    theirs = np.array([by_label[label] for label in sorted(by_label)])
+    theirs -= np.log(np.exp(theirs).sum())
+    assert np.allclose(theirs, ours, atol=1e-3)
+    assert abs(theirs - base).max() > 0.05
+
+
+def test_a_server_gets_no_adapter_from_here(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"cannot be put into the server at .*: load it there"):
+        run(start_engine("http://127.0.0.1:1", None, lambda _: None, Lora("m+1", tmp_path, 8)))
+
+
+def test_a_tenant_gives_its_events_and_the_lists_that_they_answered(sqlite_url: str) -> None:
+    database = Database.open(sqlite_url)
+    tenant = database.create_tenant("acme", pack="shop")
+    tenant.put_items([Item(item_id=item_id, title=item_id) for item_id in ("lamp", "desk")])
+    tenant.put_users([User(user_id="ann")])
+    tenant.save_recommendation(answer("r1", item_id="desk"), {})
+    taken = [Event(user_id="ann", item_id="desk", type="cart", event_id="1")]
+    tenant.add_events(taken, recommendation_id="r1")
+    database.close()
+    found = from_database(sqlite_url, "acme")
+    assert found.pack == "shop"
+    assert list(found.store.events) == taken
+    assert found.served == {"1": ("desk",)}
