@@ -59,6 +59,10 @@ class KeptLists:
         self._lists: LRUCache[int, Sparse] = LRUCache(_MOST_KEPT, getsizeof=lambda found: len(found[0]) + 1)
         self._lock = Lock()
 
+    def __deepcopy__(self, _: object) -> KeptLists:
+        """A copy has kept nothing yet: what it is part of will be counted by itself."""
+        return KeptLists()
+
     def of(self, row: int, count: Callable[[int], Sparse]) -> Sparse:
         """The list of a row, counted where it is not here. Nobody may forget it meanwhile."""
         with self._lock:
