@@ -52,6 +52,7 @@ app.command("service-contract", epilog="Example: python -m eval service-contract
 app.command("service-isolation", epilog="Example: python -m eval service-isolation")(service.isolation)
 app.command("service-pages", epilog="Example: python -m eval service-pages --json")(service.pages)
 app.command("service-crash", epilog="Example: python -m eval service-crash --only sqlite")(service.crash)
+app.command("service-load", epilog="Example: python -m eval service-load --rounds 5")(service.load)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 

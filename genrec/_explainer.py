@@ -11,6 +11,7 @@ from genrec.engine import Sampling
 from genrec.engine.base import begins_answer, collect
 from genrec.errors import EngineError
 from genrec.explain import Cited, by_signal, facts_of, make_reason, pick_evidence, plain_reason
+from genrec.grounding import Names
 from genrec.reasons import reason_key
 from genrec.scene import Ask, Scene, Setup
 from genrec.threads import beside
@@ -31,7 +32,7 @@ class Explained:
 class Explainer:
     """Words the evidence of one scene. `names` are what a reason must not say unless it is cited."""
 
-    def __init__(self, setup: Setup, scene: Scene, deadline: Deadline, names: Sequence[str]) -> None:
+    def __init__(self, setup: Setup, scene: Scene, deadline: Deadline, names: Sequence[Names]) -> None:
         self._setup, self._scene, self._deadline, self._names = setup, scene, deadline, names
 
     async def explain(self, item: Item, cited: Sequence[Cited]) -> Explained:

@@ -52,6 +52,7 @@ class Request:
         self._found: Sequence[Candidate] = ()
         self._provisional = False
         self._labels: dict[str, str] = {}
+        self._rendered: dict[tuple[str, ...], Messages] = {}
         self._ranking: Ranking | None = None
         self._shown: Sequence[Scored] = ()
         self._cited: dict[str, tuple[Cited, ...]] = {}
@@ -89,8 +90,7 @@ class Request:
         """How much of events and descriptions fits into the longest prompt that the candidates can make."""
         if not self._found:
             return
-        longest = sorted(self._found, key=lambda candidate: -len(candidate.item.text()))[: len(LABELS)]
-        window = dict(zip(LABELS, longest, strict=False))
+        window = self._longest_window()
         ladder = cuts(len(self._scene.latest(self._config.history)), self._front.budget.drop)
         try:
             self._cut = await largest_that_fits(ladder, lambda cut: self._fits(self._messages(window, cut)))
@@ -207,8 +207,21 @@ class Request:
             return True
         return await self._deadline.hold(self._setup.engine.count_tokens(messages)) <= self._room
 
+    def _longest_window(self) -> Window:
+        """The one that makes the longest prompt; where there is only one, that one."""
+        if len(self._found) <= len(LABELS):
+            return self._label(self._found)
+        longest = sorted(self._found, key=lambda candidate: -len(candidate.item.text()))[: len(LABELS)]
+        return dict(zip(LABELS, longest, strict=False))
+
     def _messages(self, window: Window, cut: Cut) -> Messages:
-        """The ranking prompt for some candidates."""
+        """The ranking prompt for some candidates: the one that was measured is the one that is sent."""
+        key = (*(candidate.item.item_id for candidate in window.values()), repr(cut))
+        if key not in self._rendered:
+            self._rendered[key] = self._render(window, cut)
+        return self._rendered[key]
+
+    def _render(self, window: Window, cut: Cut) -> Messages:
         scene, ask = self._scene, self._ask
         words, find = scene.words.name, self._setup.store.item
         about = prompting.Subject(

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
-from genrec.grounding import Facts, check, first_sentence
+from genrec.grounding import Facts, Names, check, first_sentence
 from genrec.prompting import clean, days_ago, item_data
 from genrec.types import Evidence, Reason
 from genrec.wording import Language, wording
@@ -66,8 +67,16 @@ class World:
     def may_cite(self, kind: ContributionKind, ref: str) -> bool:
         """Events that speak for their item, and attributes that may be shown."""
         if kind == "event":
-            return any(event.ref == ref and strength(event) > 0 for event in self.events)
+            return ref in self._by_ref and strength(self._by_ref[ref]) > 0
         return kind != "attribute" or self.fields is None or ref in self.fields
+
+    def event(self, ref: str) -> Event:
+        """Raises KeyError where it is none of those that a prompt may show."""
+        return self._by_ref[ref]
+
+    @cached_property
+    def _by_ref(self) -> dict[str, Event]:
+        return {event.ref: event for event in reversed(self.events)}
 
 
 def pick_evidence(candidate: Candidate, world: World) -> tuple[Cited, ...]:
@@ -114,7 +123,7 @@ def cite(cause: Cause, item: Item, world: World) -> Cited:
     words, link = wording(world.language), ""
     match cause.kind:
         case "event":
-            event = next(event for event in world.events if event.ref == cause.ref)
+            event = world.event(cause.ref)
             past = world.item(event.item_id)
             about = clean(past.title, _LONGEST_NAME)
             days = days_ago(event, world.now)
@@ -156,7 +165,9 @@ def alike(candidate: Candidate, language: Language = "en") -> list[str]:
     return [wording(language).alike(part.signal) for part in strong]
 
 
-def facts_of(item: Item, cited: Sequence[Cited], names: Sequence[str], instructions: str, language: Language) -> Facts:
+def facts_of(
+    item: Item, cited: Sequence[Cited], names: Sequence[Names], instructions: str, language: Language
+) -> Facts:
     """What a reason for `item` may draw on: the evidence, and the item as the prompt shows it."""
     data = item_data(item)
     attributes = [f"{name.replace('_', ' ')} {value}" for name, value in data["attributes"].items()]

@@ -11,8 +11,10 @@ together in the evidence.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
 
 from genrec.wording import Language
 
@@ -69,9 +71,47 @@ class Facts:
     evidence: Sequence[str]
     about: Sequence[str]
     item: Sequence[str]
-    names: Sequence[str]
+    names: Sequence[Names]
     instructions: str
     language: Language = "en"
+
+    @cached_property
+    def known(self) -> str:
+        """Everything that it may draw on."""
+        return " \n ".join([*self.evidence, *self.item])
+
+    @cached_property
+    def plain(self) -> str:
+        """The same in plain words, with spaces around each."""
+        return f" {_plain(self.known)} "
+
+
+class Names:
+    """Titles and the like, found by the first word of each: a sentence is short, a catalogue has thousands."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_first: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for name in dict.fromkeys(names):
+            if plain := _plain(name):
+                self._by_first[plain.partition(" ")[0]].append((plain, name))
+
+    def said(self, sentence: str) -> Iterator[tuple[str, str]]:
+        """Those that a sentence says, in plain words and as they are written.
+
+        Of one word: only as it is written, and not at the beginning, since many are everyday words.
+        """
+        plain = f" {_plain(sentence)} "
+        words = set(_WORD.findall(sentence)[1:])
+        for first in dict.fromkeys(plain.split()):
+            for name, written in self._by_first.get(first, ()):
+                if f" {name} " in plain if " " in name else written in words:
+                    yield name, written
+
+
+@lru_cache(maxsize=16)
+def names_of(categories: tuple[str, ...]) -> Names:
+    """The categories of a catalogue, which stay the same from request to request."""
+    return Names(categories)
 
 
 def first_sentence(text: str, beginning: str = "") -> str:
@@ -114,27 +154,21 @@ def _form(sentence: str, facts: Facts) -> str | None:
 
 
 def _numbers(sentence: str, facts: Facts) -> str | None:
-    known = set(_NUMBER.findall(_known(facts)))
+    known = set(_NUMBER.findall(facts.known))
     unknown = [number for number in _NUMBER.findall(sentence) if number not in known]
     return f"the number {unknown[0]} is not in the evidence" if unknown else None
 
 
 def _names(sentence: str, facts: Facts) -> str | None:
-    """Titles and the like: those of one word as they are written, since many are everyday words."""
-    said, known = f" {_plain(sentence)} ", f" {_plain(_known(facts))} "
-    words = set(_WORD.findall(sentence)[1:])
-    for name in facts.names:
-        plain = _plain(name)
-        found = f" {plain} " in said if " " in plain else name in words
-        if found and plain and f" {plain} " not in known:
-            return f"the name {name!r} is not in the evidence"
-    return None
+    said = (name for names in facts.names for name in names.said(sentence))
+    unknown = next((written for name, written in said if f" {name} " not in facts.plain), None)
+    return f"the name {unknown!r} is not in the evidence" if unknown else None
 
 
 def _words(sentence: str, facts: Facts) -> str | None:
     """Words with spaces around them; in a Chinese sentence all of these come from the evidence."""
-    common = {_root(word) for word in _COMMON} if facts.language == "en" else set()
-    known = {_root(word) for word in _plain(_known(facts)).split()} | common
+    common = _common_roots() if facts.language == "en" else frozenset()
+    known = {_root(word) for word in facts.plain.split()} | common
     words = (word for word in _plain(sentence).split() if not _CHINESE.match(word))
     unknown = [word for word in words if _root(word) not in known]
     return f"the word {unknown[0]!r} is not in the evidence" if unknown else None
@@ -143,7 +177,7 @@ def _words(sentence: str, facts: Facts) -> str | None:
 def _characters(sentence: str, facts: Facts) -> str | None:
     """Chinese characters; an English sentence has only those of titles and names."""
     common = _COMMON_CHINESE if facts.language == "zh" else frozenset()
-    known = {pair for run in _CHINESE.findall(_known(facts)) for pair in _parts(run, 2)} | common
+    known = {pair for run in _CHINESE.findall(facts.known) for pair in _parts(run, 2)} | common
     runs = _CHINESE.findall(sentence)
     if facts.language == "zh" and not runs:
         return "it is not in Chinese"
@@ -202,10 +236,6 @@ def _without_titles(text: str, facts: Facts, taken_for: re.Pattern[str]) -> str:
     return text
 
 
-def _known(facts: Facts) -> str:
-    return " \n ".join([*facts.evidence, *facts.item])
-
-
 def _said_of_user(text: str) -> list[tuple[str, str]]:
     """What follows each `you` and `your`."""
     return [(who.casefold(), word.casefold()) for who, word in _OF_USER.findall(text)]
@@ -213,7 +243,12 @@ def _said_of_user(text: str) -> list[tuple[str, str]]:
 
 def _plain(text: str) -> str:
     """Words in lower case, without possessive endings, one space apart."""
-    return " ".join(re.sub(r"['’]s$", "", word.casefold()) for word in _WORD.findall(text))
+    return " ".join(word.casefold().removesuffix("'s").removesuffix("’s") for word in _WORD.findall(text))
+
+
+@cache
+def _common_roots() -> frozenset[str]:
+    return frozenset(map(_root, _COMMON))
 
 
 def _root(word: str) -> str:

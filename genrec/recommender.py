@@ -328,8 +328,21 @@ class Recommender:
         self.close()
 
     async def _states(self, ask: Ask) -> AsyncIterator[Recommendation]:
-        """The five steps. The check is part of `explain`: no reason gets into an answer around it."""
         request = Request(self.setup, ask)
+        async for _ in self._steps(request):
+            yield request.answer()
+
+    async def _last(self, ask: Ask) -> Recommendation:
+        request = Request(self.setup, ask)
+        async for _ in self._steps(request):
+            pass
+        return request.answer()
+
+    async def _steps(self, request: Request) -> AsyncIterator[None]:
+        """The five steps; yields whenever there is more to show.
+
+        The check is part of `explain`: no reason gets into an answer around it.
+        """
         with request.timed("retrieve"):
             await request.retrieve()
         yield request.answer()
@@ -337,15 +350,11 @@ class Recommender:
             await request.render()
         with request.timed("rank"):
             await request.rank()
-        yield request.answer()
+        yield
         with request.timed("explain"):
             async for _ in request.explain():
-                yield request.answer()
-        yield request.answer()
-
-    async def _last(self, ask: Ask) -> Recommendation:
-        *_, answer = [state async for state in self._states(ask)]
-        return answer
+                yield
+        yield
 
     def _ask(
         self,

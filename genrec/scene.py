@@ -12,6 +12,7 @@ from genrec.config import Config
 from genrec.deadline import Deadline
 from genrec.engine import Engine, measured_weight
 from genrec.explain import World
+from genrec.grounding import Names, names_of
 from genrec.prompting import Pack
 from genrec.reasons import ReasonCache
 from genrec.store import Store
@@ -123,9 +124,9 @@ class Scene:
             fields=None if fields is None else frozenset(fields),
         )
 
-    def names(self, candidates: Iterable[Item]) -> list[str]:
+    def names(self, candidates: Iterable[Item]) -> list[Names]:
         """What a reason must not say unless it is cited: other titles, categories, the user's attributes."""
         store = self.store
         past = {store.item(event.item_id).title for event in self.history}
         attributes = {value for value in self.user.attributes.values() if isinstance(value, str)}
-        return sorted({*past, *(item.title for item in candidates), *attributes, *store.categories})
+        return [Names([*past, *(item.title for item in candidates), *attributes]), names_of(store.categories)]

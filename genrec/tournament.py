@@ -39,7 +39,8 @@ async def play(candidates: Sequence[Candidate], judge: Judge) -> Ranking:
     through = len(LABELS) // len(windows)
     finalists = [candidate for order in orders for candidate in order[:through]]
     final = await judge(finalists)
-    rest = [order[place] for place in range(through, len(windows[0])) for order in orders if place < len(order)]
+    longest = max(map(len, windows))
+    rest = [order[place] for place in range(through, longest) for order in orders if place < len(order)]
     ids = [candidate.item.item_id for candidate in (*_order(finalists, final), *rest)]
     everything = average([_without_items(ranking) for ranking in (*rankings, final)])
     return replace(

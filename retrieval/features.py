@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from retrieval.behaviour import Values
 from retrieval.index import Mask, Rows
-from retrieval.readings import Reading
+from retrieval.readings import Affinities, Reading
 from retrieval.types import Contribution
 
 NamedReadings = Sequence[tuple[str, Reading]]
@@ -38,21 +38,40 @@ def pool(readings: NamedReadings, size: int, allowed: Mask) -> Rows:
     return found if len(found) >= size else np.union1d(found, rows[:size])
 
 
-def measure(readings: NamedReadings, rows: Rows) -> Features:
-    """Each signal's affinities, added up over the weighted cues."""
-    sums = [_weights(reading) @ reading.affinities(rows) for _, reading in readings]
-    return Features([name for name, _ in readings], rows, np.array(sums).reshape(len(readings), len(rows)))
+@dataclass(frozen=True)
+class View:
+    """How strongly each cue of each signal speaks for each item of a pool; `affinities` has one array a signal."""
+
+    readings: NamedReadings
+    rows: Rows
+    affinities: Sequence[Affinities]
+
+    def features(self) -> Features:
+        """Each signal's affinities, added up over the weighted cues."""
+        sums = [_weights(reading) @ found for (_, reading), found in zip(self.readings, self.affinities, strict=True)]
+        names = [name for name, _ in self.readings]
+        return Features(names, self.rows, np.array(sums).reshape(len(names), len(self.rows)))
+
+    def contributions(self, weights: Values, places: Rows) -> list[tuple[Contribution, ...]]:
+        """For each item in these places the parts of its score that are not 0, by signal and cue."""
+        cues = [(name, cue.kind, cue.ref) for name, reading in self.readings for cue in reading.cues]
+        values = np.concatenate(
+            [
+                weight * _weights(reading)[:, None] * found[:, places]
+                for weight, (_, reading), found in zip(weights, self.readings, self.affinities, strict=True)
+            ]
+        ).T
+        parts: list[list[Contribution]] = [[] for _ in places]
+        items, speaking = np.nonzero(values)
+        for item, cue, value in zip(items.tolist(), speaking.tolist(), values[items, speaking].tolist(), strict=True):
+            signal, kind, ref = cues[cue]
+            parts[item].append(Contribution(signal, kind, ref, value))
+        return [tuple(part) for part in parts]
 
 
-def contributions(readings: NamedReadings, weights: Values, rows: Rows) -> list[tuple[Contribution, ...]]:
-    """For each item the parts of its score that are not 0, by signal and cue."""
-    found: list[list[Contribution]] = [[] for _ in rows]
-    for (name, reading), weight in zip(readings, weights, strict=True):
-        for cue, values in zip(reading.cues, reading.affinities(rows), strict=True):
-            for parts, value in zip(found, (weight * cue.weight * values).tolist(), strict=True):
-                if value:
-                    parts.append(Contribution(signal=name, kind=cue.kind, ref=cue.ref, value=value))
-    return [tuple(parts) for parts in found]
+def view(readings: NamedReadings, rows: Rows) -> View:
+    """Look at some items with the eyes of every signal."""
+    return View(readings, rows, [reading.affinities(rows) for _, reading in readings])
 
 
 def _weights(reading: Reading) -> Values:

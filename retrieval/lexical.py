@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from retrieval.behaviour import NOTHING, Sparse
 
 Scores = npt.NDArray[np.float32]
 
-_WORD = r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+"
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
 """A run of letters and digits; Chinese and Japanese are written without spaces, so there each sign is a word."""
 
 
@@ -27,18 +27,17 @@ class LexicalIndex:
         import bm25s
 
         self._new_index = bm25s.BM25
-        self._tokens = partial(bm25s.tokenize, token_pattern=_WORD, stopwords=None, show_progress=False)
         self._index: bm25s.BM25 | None = None
         self._size = 0
 
     def build(self, texts: Sequence[str]) -> None:
         """Index the text of every row, in order."""
-        tokens = self._tokens(list(texts))
+        words = [_words(text) for text in texts]
         self._size = len(texts)
         self._index = None
-        if any(tokens.ids):
+        if any(words):
             self._index = self._new_index()
-            self._index.index(tokens, show_progress=False)
+            self._index.index(words, show_progress=False)
 
     def like(self, row: int, text: str) -> Sparse:
         """BM25 of every row that shares a word with `text`, over that of `row`, whose text it is."""
@@ -51,10 +50,14 @@ class LexicalIndex:
         return _over(scores, float(scores.max(initial=0.0)))
 
     def _scores(self, text: str) -> Scores:
-        [words] = self._tokens([text], return_ids=False)
+        words = list(dict.fromkeys(_words(text)))
         if self._index is None or not words:
             return np.zeros(self._size, np.float32)
-        return np.asarray(self._index.get_scores(list(dict.fromkeys(words))))
+        return np.asarray(self._index.get_scores(words))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower())
 
 
 def _over(scores: Scores, top: float) -> Sparse:

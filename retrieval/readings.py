@@ -109,7 +109,7 @@ class SameKind:
         return _NO_ROWS
 
     def affinities(self, rows: Rows) -> Affinities:
-        return np.asarray((self.matrix[self.rows] @ self.matrix[rows].T).toarray(), np.float64)
+        return np.asarray((self.matrix[rows] @ self.matrix[self.rows].T.toarray()).T, np.float64)
 
 
 class Everyone:

@@ -17,7 +17,7 @@ from retrieval.cache import Progress, Vectorizer
 from retrieval.choice import Policy, diverse, seen, untried
 from retrieval.cues import Cue, attribute_cues, context_cues, event_cues, instruction_cues
 from retrieval.encoder import Encoder
-from retrieval.features import Features, NamedReadings, contributions, measure, pool
+from retrieval.features import Features, NamedReadings, View, pool, view
 from retrieval.filters import Filter
 from retrieval.index import Index, Mask, Rows
 from retrieval.index.base import nearest
@@ -90,20 +90,20 @@ class Retriever:
         policy, allowed, readings = query.policy, self.allowed(query), self._read(self._cues(query))
         k = min(k, int(np.count_nonzero(allowed)))
         explored = min(policy.explore, k)
-        best = self._best(readings, k - explored, allowed, policy)
-        chosen = self._candidates(readings, best, policy)
+        found, best = self._best(readings, k - explored, allowed, policy)
+        chosen = self._candidates(found, best, policy)
         if explored:
-            allowed[best] = False
+            allowed[found.rows[best]] = False
             counts = self.knowledge.behaviour.every_count(len(allowed))
-            drawn = untried(allowed, counts, k - len(best), policy.seed)
-            chosen += self._candidates(readings, drawn, policy, source="explore")
+            drawn = view(readings, untried(allowed, counts, k - len(best), policy.seed))
+            chosen += self._candidates(drawn, np.arange(len(drawn.rows)), policy, source="explore")
         return chosen
 
     def score(self, query: Query, item_ids: Sequence[str]) -> list[Candidate]:
         """The given items as candidates of this query, in their given order, seen or not."""
         with self.knowledge.lock.reading():
-            rows = self.knowledge.catalogue.rows(item_ids)
-            return self._candidates(self._read(self._cues(query)), rows, query.policy)
+            found = view(self._read(self._cues(query)), self.knowledge.catalogue.rows(item_ids))
+            return self._candidates(found, np.arange(len(item_ids)), query.policy)
 
     def similar(self, item_id: str, k: int, filter_: Filter | None = None) -> list[Candidate]:
         """The k items most like this one, by text, words, categories and who took them, and what in them is.
@@ -116,7 +116,7 @@ class Retriever:
             allowed = catalogue.allowed(filter_ or Filter())
             allowed[catalogue.row(item_id)] = False
             readings = [(signal.name, signal.read([cue])) for signal in self.knowledge.signals if signal.name in _ALIKE]
-            return self._candidates(readings, self._best(readings, k, allowed, policy), policy)
+            return self._candidates(*self._best(readings, k, allowed, policy), policy)
 
     def diverse(self, item_ids: Sequence[str], scores: Sequence[float], k: int, diversity: float) -> list[int]:
         """Places of the k best of scored items that are not too much alike, from 0, the best, to 1, all different."""
@@ -125,22 +125,18 @@ class Retriever:
 
     def rank(self, query: Query, k: int) -> Rows:
         """The rows of the k best items, without exploration and without what chose them: for measuring."""
-        return self._best(self._read(self._cues(query)), k, self.allowed(query), query.policy)
+        found, best = self._best(self._read(self._cues(query)), k, self.allowed(query), query.policy)
+        return found.rows[best]
 
     def features(self, query: Query) -> Features:
         """What every signal, weighted or not, makes of the items that any of them puts forward: for fitting."""
         cues = self._cues(query)
         readings = [(signal.name, signal.read(cues)) for signal in self.knowledge.signals]
-        return measure(readings, pool(readings, _POOL, self.allowed(query)))
+        return view(readings, pool(readings, _POOL, self.allowed(query))).features()
 
     def order(self, found: Features, k: int, policy: Policy) -> Rows:
         """The rows of the k best items of a pool."""
-        scores = self._weights_of(found.signals, policy) @ found.matrix
-        if not policy.diversity:
-            return found.rows[nearest(scores, k)]
-        top = nearest(scores, _POOL)
-        vectors = self.knowledge.index.vectors(found.rows[top])
-        return found.rows[top[diverse(scores[top], vectors, k, policy.diversity)]]
+        return found.rows[self._places(found, k, policy)]
 
     def allowed(self, query: Query) -> Mask:
         """The items that the filter lets through and the policy does not rule out as seen."""
@@ -165,15 +161,25 @@ class Retriever:
         signals = (signal for signal in self.knowledge.signals if weights[signal.name] or signal.name == "popularity")
         return [(signal.name, signal.read(cues)) for signal in signals]
 
-    def _best(self, readings: NamedReadings, k: int, allowed: Mask, policy: Policy) -> Rows:
-        return self.order(measure(readings, pool(readings, max(k, _POOL), allowed)), k, policy)
+    def _best(self, readings: NamedReadings, k: int, allowed: Mask, policy: Policy) -> tuple[View, Rows]:
+        """A pool, and the places of the k best in it."""
+        found = view(readings, pool(readings, max(k, _POOL), allowed))
+        return found, self._places(found.features(), k, policy)
+
+    def _places(self, found: Features, k: int, policy: Policy) -> Rows:
+        scores = self._weights_of(found.signals, policy) @ found.matrix
+        if not policy.diversity:
+            return nearest(scores, k)
+        top = nearest(scores, _POOL)
+        vectors = self.knowledge.index.vectors(found.rows[top])
+        return top[diverse(scores[top], vectors, k, policy.diversity)]
 
     def _candidates(
-        self, readings: NamedReadings, rows: Rows, policy: Policy, *, source: CandidateSource | None = None
+        self, found: View, places: Rows, policy: Policy, *, source: CandidateSource | None = None
     ) -> list[Candidate]:
         """Items with everything that speaks for or against them."""
-        weights = self._weights_of([name for name, _ in readings], policy)
-        parts = contributions(readings, weights, rows)
+        weights = self._weights_of([name for name, _ in found.readings], policy)
+        parts = found.contributions(weights, places)
         return [
             Candidate(
                 item=self.knowledge.catalogue.item(row),
@@ -181,7 +187,7 @@ class Retriever:
                 contributions=why,
                 source=source or _source(why),
             )
-            for row, why in zip(rows.tolist(), parts, strict=True)
+            for row, why in zip(found.rows[places].tolist(), parts, strict=True)
         ]
 
     def _weights_of(self, signals: Sequence[str], policy: Policy) -> Values:

@@ -11,6 +11,7 @@ import typer
 
 from eval.options import AsJson
 from eval.service import isolation as isolating
+from eval.service import load as loading
 from eval.service import outage as outages
 from genrec.engine import cache_folder
 from genrec.terminal import Terminal, terminal
@@ -31,7 +32,7 @@ def outage(
 
 
 def contract(
-    examples: Annotated[int, typer.Option(min=1, help="Random requests for each operation and phase.")] = 150,
+    examples: Annotated[int, typer.Option(min=1, help="Random requests for each operation and phase.")] = 230,
     as_json: AsJson = False,
 ) -> None:
     """Hold the service to its own description with schemathesis; the exit status is 1 if a check fails."""
@@ -105,6 +106,28 @@ def crash(
         else:
             screen.table(rows)
     if problems := list(crashing.sound(found)):
+        raise SystemExit("; ".join(problems))
+
+
+def load(
+    seconds: Annotated[float, typer.Option(min=5, help="How long the clients ask, each time.")] = 30,
+    delay: Annotated[float, typer.Option(min=0.01, help="Seconds that every call of the model takes.")] = 1.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often the overhead is measured.")] = 3,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what the service adds to its model's time, and ten times what it can do; the exit status is 1 if that is
+    more than 10 ms at p95 with 50 clients, or an accepted request is late, or a refusal slow."""
+    with terminal(cache_folder() / "log.txt") as screen, tempfile.TemporaryDirectory() as folder:
+        found = loading.measure(seconds, delay, rounds, Path(folder), screen.status)
+        screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            screen.line(f"{found.clients} clients; the model takes {found.model_ms} ms of each answer")
+            screen.table([one.model_dump() for one in found.overhead])
+            screen.line()
+            _pairs(screen, found.overload.model_dump())
+    if problems := list(loading.sound(found)):
         raise SystemExit("; ".join(problems))
 
 

@@ -25,6 +25,8 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Fillers and variation selectors: letters and marks by their category, and nothing to the eye."""
+_HARMLESS = re.compile(r"[\w ,.;:'\"!?()&/+%$*=@~-]*", re.ASCII)
+"""Nothing that the rest of this looks for; most texts are such."""
 _MOST_MARKS = 4
 """Combining marks on one letter; more are no writing of any language."""
 _READ = 20
@@ -36,19 +38,24 @@ def clean(text: str, limit: int = 300) -> str:
 
     A cut is marked with `…` and made between words where there is one.
     """
-    text = _visible(unicodedata.normalize("NFKC", _visible(text[: _READ * limit])))
-    while (without := " ".join(_CONTROL.sub(" ", text).split())) != text:
-        text = without  # taking one out may have joined another
+    text = text[: _READ * limit]
+    text = " ".join(text.split()) if _HARMLESS.fullmatch(text) else _disarmed(text)
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
     return (cut.rsplit(" ", 1)[0] if " " in cut[limit // 2 :] else cut).rstrip(" ,.;:") + "…"
 
 
+def _disarmed(text: str) -> str:
+    """A text without what is not seen and without what is control."""
+    text = _visible(unicodedata.normalize("NFKC", _visible(text)))
+    while (without := " ".join(_CONTROL.sub(" ", text).split())) != text:
+        text = without  # taking one out may have joined another
+    return text
+
+
 def _visible(text: str) -> str:
     """What can be seen, on one line."""
-    if text.isascii() and text.isprintable():
-        return text  # most texts are
     kept: list[str] = []
     marks = 0
     for char in _UNSEEN.sub("", text):

@@ -28,21 +28,19 @@ class Access:
     def __init__(self, database: Database, lines: Lines, settings: Settings) -> None:
         self._database, self._lines = database, lines
         self._rate = settings.rate
+        self._origins: frozenset[str] | None = None
         self._known: OrderedDict[str, Key] = OrderedDict()
         self._buckets: dict[tuple[str, str], Bucket] = {}
 
-    async def admit(self, secret: str) -> Key:
-        """The key of a request, which counts as one.
-
-        While the database cannot be read, keys count that it knew before.
+    async def key(self, secret: str) -> Key:
+        """The key of a secret; while the database cannot be read, one that it knew before.
 
         Raises:
-            Unauthenticated: no such key. RateLimited: it asks too often. StoreError.
+            Unauthenticated: no such key. StoreError.
         """
         key = await self._find(secret, self._database.find_key)
         if key is None:
             raise Unauthenticated("no valid API key: send it as Authorization: Bearer KEY; genrec key add makes one")
-        self.charge(key, 1)
         return key
 
     async def admit_session(self, token: str) -> Key:
@@ -64,6 +62,30 @@ class Access:
         """Sign out. Raises StoreError."""
         await self._lines.writing.run(self._database.end_session, token)
         self._known.pop(_digest(token), None)
+
+    def admit(self, key: Key, origin: str) -> None:
+        """Count a request of a key. `origin`: of the page that sends it, empty where it is no page of another origin.
+
+        Raises:
+            Forbidden: a public key, and a page of none of its origins. RateLimited: it asks too often.
+        """
+        if key.public and origin not in key.origins:
+            named = ", ".join(sorted(key.origins))
+            raise Forbidden(f"key {key.name!r} is for pages of {named}, not of {origin[:_LONGEST_SECRET]!r}")
+        self.charge(key, 1)
+
+    async def allows(self, origin: str) -> bool:
+        """Whether a public key is for pages of an origin; while the database cannot be read, whether one was.
+
+        Raises:
+            StoreError: it never could be read.
+        """
+        try:
+            self._origins = await self._lines.reading.run(self._database.origins)
+        except StoreError:
+            if self._origins is None:
+                raise
+        return origin in self._origins
 
     def charge(self, key: Key, requests: int) -> None:
         """Count requests of a key. Raises RateLimited, which counts none of them."""
@@ -110,18 +132,20 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Needs:
-    """A dependency: the desk of the key's tenant, where the key has a scope."""
+    """A dependency: the desk of the key's tenant, where the key has a scope, or is public and such a one will do."""
 
     scope: Scope
+    public: bool = False
 
     async def __call__(self, request: Request) -> Desk:
         key: Key = request.state.key
-        if self.scope not in key.scopes:
+        if self.scope not in key.scopes and not (self.public and key.public):
             raise Forbidden(f"key {key.name!r} has no scope {self.scope!r}: use one that has, or add one")
         desk: Desk = await request.app.state.service.desk(key.tenant)
         return desk
 
 
+PublicReader = Annotated[Desk, Depends(Needs("read", public=True))]
 Reader = Annotated[Desk, Depends(Needs("read"))]
 Writer = Annotated[Desk, Depends(Needs("write"))]
 Admin = Annotated[Desk, Depends(Needs("admin"))]
@@ -133,6 +157,10 @@ def _digest(secret: str) -> str:
 
 def secret_of(headers: list[tuple[bytes, bytes]]) -> str:
     """The API key in the headers of a request; empty where there is none."""
-    found = {name.lower(): value.decode("latin-1") for name, value in headers}
-    scheme, _, secret = found.get(b"authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else found.get(b"x-api-key", "").strip()
+    scheme, _, secret = header(headers, b"authorization").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else header(headers, b"x-api-key").strip()
+
+
+def header(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
+    """A header of a request by its name in small letters, the last one of several; empty where there is none."""
+    return next((value.decode("latin-1") for found, value in reversed(headers) if found.lower() == name), "")

@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from genrec.server.crossing import CrossOrigin
 from genrec.server.described import describe
 from genrec.server.failures import handle_failures
 from genrec.server.mcp import ToolServer
 from genrec.server.middleware import Guarded, Observed
 from genrec.server.pages.site import add_pages
-from genrec.server.routes import catalogue, events, health, insight, prompts, recommend
+from genrec.server.routes import catalogue, component, events, health, insight, prompts, recommend
 from genrec.server.service import Service
 
 _ABOUT = """Ranked items with reasons that are checked against evidence.
@@ -36,12 +37,13 @@ def create_app(service: Service, version: str) -> FastAPI:
 
     app = FastAPI(title="genrec", version=version, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
-    for routes in (recommend, events, catalogue, insight, prompts, health):
+    for routes in (recommend, events, catalogue, insight, prompts, component, health):
         app.include_router(routes.router)
     add_pages(app)
     tools = ToolServer(app)
     handle_failures(app)
     describe(app)
     app.add_middleware(Guarded, service=service)
+    app.add_middleware(CrossOrigin, service=service)
     app.add_middleware(Observed, service=service)  # the last one is the outermost
     return app

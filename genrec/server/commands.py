@@ -90,18 +90,42 @@ def add_key(
             screen.line(secret)
 
 
+@keys.command("add-public", epilog="Example: genrec key add-public shop-window --origin https://shop.example")
+def add_public_key(
+    name: KeyName,
+    origin: Annotated[list[str], typer.Option(help="Of the pages that will hold it; may be given several times.")],
+    tenant: OfTenant = "default",
+    database: Url = DEFAULT_URL,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key that may stand in a page: it gives lists to pages of its origins, and nothing else."""
+    with _opened(database) as (found, screen):
+        made = found.add_public_key(tenant, name, origin)
+        if as_json:
+            screen.json({"tenant": tenant, "name": name, "origins": sorted(set(origin)), **vars(made)})
+        else:
+            screen.line(f"key, for your pages: {made.key}")
+            screen.line(f"signing secret, for your server only: {made.signing_secret}")
+
+
 @keys.command("list", epilog="Example: genrec key list --json")
 def list_keys(tenant: OfTenant = "default", database: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """List keys, without their secrets, which nobody keeps."""
     with _opened(database) as (found, screen):
         rows = [
-            {"name": key.name, "scopes": sorted(key.scopes), "created_at": key.created_at.isoformat()}
+            {
+                "name": key.name,
+                "scopes": sorted(key.scopes),
+                "origins": sorted(key.origins),
+                "created_at": key.created_at.isoformat(),
+            }
             for key in found.keys(tenant)
         ]
         if as_json:
             screen.json({"tenant": tenant, "keys": rows})
         else:
-            screen.table([{**row, "scopes": ", ".join(row["scopes"])} for row in rows])
+            joined = {"scopes", "origins"}
+            screen.table([{k: ", ".join(v) if k in joined else v for k, v in row.items()} for row in rows])
 
 
 @keys.command("revoke", epilog="Example: genrec key revoke web-shop")

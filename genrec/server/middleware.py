@@ -7,7 +7,7 @@ from time import perf_counter
 from opentelemetry.trace import StatusCode, get_current_span
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from genrec.server.access import secret_of
+from genrec.server.access import header, secret_of
 from genrec.server.failures import TooLarge, respond
 from genrec.server.logs import log_failure, log_request
 from genrec.server.service import Service
@@ -23,8 +23,9 @@ _SECURITY = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cache-control", b"no-store"),
 )
-_STORED = (b"cache-control", b"no-store")
+"""Said of every answer that does not say it itself."""
 
 
 class Observed:
@@ -90,7 +91,9 @@ class Guarded:
         scope["path"] = scope["raw_path"].decode("latin-1")
         try:
             if scope["path"].startswith(API):
-                scope.setdefault("state", {})["key"] = await self._access.admit(secret_of(scope["headers"]))
+                key = await self._access.key(secret_of(scope["headers"]))
+                scope.setdefault("state", {})["key"] = key
+                self._access.admit(key, header(scope["headers"], b"origin"))
             self._check_length(scope)
         except Exception as error:
             await respond(error)(scope, receive, send)
@@ -129,6 +132,4 @@ def _note_in_span(method: str, route: str, status: int, tenant: str | None) -> N
 
 def _marked(headers: list[tuple[bytes, bytes]], trace: bytes) -> list[tuple[bytes, bytes]]:
     own = {name for name, _ in headers}
-    cache = () if _STORED[0] in own else (_STORED,)
-    security = (header for header in _SECURITY if header[0] not in own)
-    return [*headers, *security, *cache, (b"x-trace-id", trace)]
+    return [*headers, *(said for said in _SECURITY if said[0] not in own), (b"x-trace-id", trace)]

@@ -36,6 +36,7 @@ class Store:
         if not self._items:
             raise DataError("the catalogue is empty: add at least one item with an item_id and a title")
         self._users = _by_id(users, "user_id")
+        self._categories = _categories(self._items.values())
         self.people = people
         self._events: defaultdict[str, list[Event]] = defaultdict(list)
         self.add_events(events)
@@ -45,9 +46,9 @@ class Store:
         return list(self._items.values())
 
     @property
-    def categories(self) -> Sequence[str]:
-        """Every category of the catalogue, each once."""
-        return list(dict.fromkeys(category for item in self.items for category in item.categories))
+    def categories(self) -> tuple[str, ...]:
+        """Every category of the catalogue, each once; the same object until items are added."""
+        return self._categories
 
     @property
     def user_ids(self) -> Sequence[str]:
@@ -79,6 +80,7 @@ class Store:
     def add_items(self, items: Iterable[Item]) -> None:
         """Add items, or replace those with the same ids."""
         self._items |= _by_id(items, "item_id")
+        self._categories = _categories(self._items.values())
 
     def add_users(self, users: Iterable[User]) -> None:
         """Add users, or replace those with the same ids."""
@@ -108,6 +110,10 @@ def _by_id(records: Iterable[_T], field: str) -> dict[str, _T]:
             raise DataError(f"{field} {key!r} is there twice: ids are unique, keep one of the two")
         found[key] = record
     return found
+
+
+def _categories(items: Iterable[Item]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(category for item in items for category in item.categories))
 
 
 def _nearest(wanted: str, known: Collection[str]) -> str:

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec.grounding import Facts, check, first_sentence
+from genrec.grounding import Facts, Names, check, first_sentence
 
 _FACTS = Facts(
     evidence=["8 days ago you rated Heat 5", "your occupation is nurse"],
     about=["Heat", "nurse"],
     item=["Collateral", "A taxi driver takes a killer through one night.", "Crime", "year 2004"],
-    names=["Heat", "Collateral", "Up", "The Taxi Driver", "Comedy"],
+    names=[Names(["Heat", "Collateral", "Up", "The Taxi Driver", "Comedy"])],
     instructions="Use only the given facts and name no other film.",
 )
 
@@ -57,7 +57,7 @@ _ODD = Facts(
     evidence=["you rated M*A*S*H 4", "you rated I Know What You Did Last Summer 2"],
     about=["M*A*S*H", "I Know What You Did Last Summer"],
     item=["While You Were Sleeping"],
-    names=[],
+    names=[Names([])],
     instructions="",
 )
 
@@ -86,7 +86,7 @@ _CHINESE = Facts(
     evidence=["你3天前收藏了“LED台灯”，选择它的人也选择了这一个"],
     about=["LED台灯"],
     item=["笔记本支架", "铝合金支架，可调高度", "办公"],
-    names=["LED台灯", "办公", "厨房", "平底锅"],
+    names=[Names(["LED台灯", "办公", "厨房", "平底锅"])],
     instructions="Use only the given facts.",
     language="zh",
 )

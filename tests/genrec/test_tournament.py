@@ -55,6 +55,12 @@ def test_two_hundred_take_nine_calls_and_the_best_of_the_judge_win() -> None:
     assert len(ranking.logprobs) == 200
 
 
+@pytest.mark.parametrize("count", range(1, 201))
+def test_every_candidate_has_a_place_whichever_window_is_the_longest(count: int) -> None:
+    ranking = asyncio.run(play(_candidates(count), _by_id))
+    assert sorted(map(int, ranking.scores)) == list(range(count))
+
+
 def test_a_failing_window_fails_the_tournament() -> None:
     async def broken(candidates: Sequence[Candidate]) -> Ranking:
         raise ValueError("down")

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from genrec.server.access import Reader
+from genrec.server.access import PublicReader, Reader
 from genrec.server.bodies import AskBody, BatchBody, RecommendBody, RerankBody, Reranking
 from genrec.server.failures import Problem, problem
 from genrec.server.fields import HowMany, PathId, parsed
+from genrec.server.public import UserToken, check_public
 from genrec.server.recommending import check, following, recommend, states
 from genrec.server.reranking import rerank
 from genrec.server.routes.common import TheService, as_json, errors
@@ -46,13 +47,16 @@ class Batch(BaseModel):
         200: {"content": {"text/event-stream": {}}, "description": "The list; with `stream` as server-sent events."},
     },
 )
-async def recommend_one(request: Request, desk: Reader, service: TheService, asked: RecommendBody) -> Response:
+async def recommend_one(
+    request: Request, desk: PublicReader, service: TheService, asked: RecommendBody, token: UserToken = None
+) -> Response:
     """The best items for a user, each with a reason that was checked.
 
     With `stream` the events are `meta` (the items in the retriever's order, before the model is asked), `order` (the
     items as ranked, where `meta` was `provisional`), `item` (each with its reason, as soon as it is ready), `usage` and
     `done`, or `error`.
     """
+    check_public(request.state.key, token, asked)
     if asked.stream:
         await check(service, desk, asked)
         return streamed(service, as_events(states(service, desk, asked)))

@@ -12,7 +12,7 @@ from genrec.errors import Conflict, DataError, NotFound
 from genrec.store.database import keys, sessions
 from genrec.store.database.link import Link
 from genrec.store.database.migrating import migrate
-from genrec.store.database.records import Key, Scope
+from genrec.store.database.records import Key, PublicKey, Scope
 from genrec.store.database.rows import add, now, upsert
 from genrec.store.database.schema import checks, tenants
 from genrec.store.database.tenant import Tenant
@@ -101,6 +101,23 @@ class Database:
         with self._link.writing() as connection:
             _row(connection, tenant, lock=True)
             return keys.add(connection, tenant, name, scopes)
+
+    def add_public_key(self, tenant: str, name: str, origins: Collection[str]) -> PublicKey:
+        """Make a key that may stand in pages of these origins: it lets them ask for lists, and for nothing else.
+
+        Raises:
+            Conflict: the tenant has a key of that name.
+            DataError: no origin, or one that is none.
+            NotFound: an unknown tenant.
+        """
+        with self._link.writing() as connection:
+            _row(connection, tenant, lock=True)
+            return keys.add_public(connection, tenant, name, origins)
+
+    def origins(self) -> frozenset[str]:
+        """The origins of all public keys, of all tenants."""
+        with self._link.reading() as connection:
+            return keys.origins(connection)
 
     def keys(self, tenant: str) -> list[Key]:
         """A tenant's keys by their names. Raises NotFound for an unknown tenant."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,12 +18,30 @@ Verdict = Literal["helpful", "unhelpful", "wrong"]
 
 @dataclass(frozen=True)
 class Key:
-    """An API key, without its secret, which nobody keeps."""
+    """An API key, without its secret, which nobody keeps.
+
+    A public one has no scope: it gives lists to pages of its `origins`, which prove with its `signing_secret` whose.
+    """
 
     tenant: str
     name: str
     scopes: frozenset[Scope]
     created_at: datetime
+    origins: frozenset[str] = frozenset()
+    signing_secret: str = field(default="", repr=False)
+
+    @property
+    def public(self) -> bool:
+        """Whether everybody may read it, in the source of a page."""
+        return bool(self.origins)
+
+
+@dataclass(frozen=True)
+class PublicKey:
+    """What a new public key is: `key` stands in pages, `signing_secret` stays on the server that makes them."""
+
+    key: str
+    signing_secret: str
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ keys = Table(
     _text("digest"),
     _text("scopes"),
     _text("created_at"),
+    _text("origins"),
+    _text("signing_secret"),
     UniqueConstraint("tenant", "name", name="genrec_keys_by_name"),
 )
 

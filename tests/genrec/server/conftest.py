@@ -56,6 +56,12 @@ def fill(tenant: Tenant) -> None:
     tenant.add_events(store.events)
 
 
+def break_database(house: House) -> None:
+    """Bytes of no database in all its files, in place."""
+    for file in house.path.parent.glob(f"{house.path.name}*"):
+        file.write_bytes(b"no database " * (file.stat().st_size // 12 + 1000))
+
+
 Open = Callable[..., House]
 
 

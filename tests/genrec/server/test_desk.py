@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,25 @@ def test_what_was_erased_is_in_no_memory(tenant: Tenant) -> None:
         assert after.retriever.knowledge.takers("green-tea") == 0
 
     asyncio.run(work())
+
+
+def test_what_is_let_go_needs_no_collector(tenant: Tenant) -> None:
+    """A service keeps what it loaded out of the collector's sight: a cycle in it would stay for ever."""
+
+    async def work() -> None:
+        desk = _desk(tenant)
+        before = weakref.ref(await desk.current())
+        await (await desk.current()).arecommend("ann", 3)
+        tenant.erase_user("ann")
+        await desk.current()
+        assert before() is None
+
+    gc.collect()
+    gc.disable()
+    try:
+        asyncio.run(work())
+    finally:
+        gc.enable()
 
 
 def test_the_vector_of_a_person_goes_with_the_person(tmp_path: Path, own_cache: Path) -> None:

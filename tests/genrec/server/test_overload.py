@@ -20,7 +20,7 @@ from genrec.server.desk import MAY_LACK
 from genrec.server.recommending import NOT_KEPT
 from genrec.server.settings import Settings
 from genrec.testing import ScriptedEngine
-from tests.genrec.server.conftest import House, Open, fill
+from tests.genrec.server.conftest import House, Open, break_database, fill
 
 
 def _ask(house: House) -> Any:
@@ -150,15 +150,9 @@ def test_a_locked_database_refuses_writes_and_serves_lists(house: House) -> None
     assert house.list()["warnings"] == []
 
 
-def _break(house: House) -> None:
-    """Bytes of no database in all its files, in place."""
-    for file in house.path.parent.glob(f"{house.path.name}*"):
-        file.write_bytes(b"no database " * (file.stat().st_size // 12 + 1000))
-
-
 def test_a_database_that_cannot_be_read_leaves_what_is_in_memory(house: House) -> None:
     before = house.list()
-    _break(house)
+    break_database(house)
     answer = house.list()
     assert answer["items"] == before["items"]
     assert answer["warnings"] == [MAY_LACK, NOT_KEPT + "the database did not answer"]
@@ -171,7 +165,7 @@ def test_a_tenant_that_was_never_read_waits_for_the_database(house: House) -> No
     fill(house.database.create_tenant("other"))
     headers = house.key("read", tenant="other")
     assert house.client.get("/v1/items", headers=headers).status_code == 200
-    _break(house)
+    break_database(house)
     answer = house.client.post("/v1/recommend", json={"user_id": "ann"}, headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "store_unavailable")
 

@@ -116,8 +116,8 @@ def test_a_second_signal_ends_it_at_once(made: tuple[str, dict[str, str]]) -> No
         assert process.poll() is None
         started = time.perf_counter()
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
-        assert time.perf_counter() - started < 2
+        process.wait(20)
+        assert time.perf_counter() - started < 10  # the model would take thirty
         thread.join(10)
         assert isinstance(answers[0], httpx.HTTPError) or answers[0].status_code >= 500
 
@@ -224,7 +224,12 @@ def test_keys_tenants_and_users_by_command(
     database.close()
     assert json.loads(run("user", "export", "ann"))["events"]
     assert json.loads(run("user", "erase", "ann", "--json"))["erased"]["events"] == 1
-    assert json.loads(run("key", "revoke", "app", "--json"))["revoked"]
+    public = json.loads(run("key", "add-public", "window", "--origin", "https://shop.example", "--json"))
+    [listed] = [row for row in json.loads(run("key", "list", "--json"))["keys"] if row["name"] == "window"]
+    assert (listed["scopes"], listed["origins"]) == ([], ["https://shop.example"])
+    assert not {public["key"], public["signing_secret"]} & set(run("key", "list").split())
+    for name in ("app", "window"):
+        assert json.loads(run("key", "revoke", name, "--json"))["revoked"]
     assert json.loads(run("tenant", "list", "--json"))["tenants"][0]["keys"] == 0
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from eval.crash import kill_repeatedly
-from retrieval.index import DamagedIndex
+from retrieval.index import DamagedIndex, lance
 from retrieval.index.lance import LanceIndex
 
 _ROWS = np.arange(30)
@@ -71,6 +71,27 @@ def test_a_torn_copy_is_noticed_and_mended(tmp_path: Path) -> None:
     again = LanceIndex(tmp_path, 8)
     assert np.array_equal(again.vectors(_ROWS), _vectors())
     assert copy.read_bytes()[: 30 * 32] == _vectors().tobytes()
+
+
+def _flip_a_byte(folder: Path) -> None:
+    [copy] = folder.glob("*/copy.f32")
+    whole = bytearray(copy.read_bytes())
+    whole[5 * 32] ^= 1
+    copy.write_bytes(whole)
+
+
+def test_a_flipped_byte_is_noticed_and_mended(tmp_path: Path) -> None:
+    LanceIndex(tmp_path, 8).replace(_ROWS, _vectors())
+    _flip_a_byte(tmp_path)
+    assert np.array_equal(LanceIndex(tmp_path, 8).vectors(_ROWS), _vectors())
+
+
+def test_without_digests_a_flipped_byte_would_be_served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    LanceIndex(tmp_path, 8).replace(_ROWS, _vectors())
+    _flip_a_byte(tmp_path)
+    again = LanceIndex(tmp_path, 8)
+    monkeypatch.setattr(lance, "_digests", lambda vectors: again._digests[_ROWS[: len(vectors)]])
+    assert not np.array_equal(again.vectors(_ROWS), _vectors())
 
 
 def test_another_length_is_refused_with_the_cure(tmp_path: Path) -> None:

@@ -85,6 +85,45 @@ def test_a_key_is_found_by_its_secret_only(database: Database, tenant: Tenant) -
         database.revoke_key("acme", "shop")
 
 
+def test_a_public_key_knows_its_origins_and_verifies_with_its_secret(database: Database, tenant: Tenant) -> None:
+    shop, local = "https://shop.example", "http://127.0.0.1:8080"
+    made = database.add_public_key("acme", "window", [shop, local, shop])
+    key = database.find_key(made.key)
+    assert key is not None
+    assert (key.public, key.scopes, key.origins) == (True, frozenset(), frozenset({shop, local}))
+    assert key.signing_secret == made.signing_secret
+    assert made.signing_secret not in repr(key)
+    assert database.origins() == {shop, local}
+    database.revoke_key("acme", "window")
+    assert database.origins() == frozenset()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "shop.example",
+        "https://shop.example/",
+        "https://Shop.example",
+        "https://shop.example:443",
+        "https://me@shop.example",
+        "https://shop.example https://other.example",
+        "https://shop.example:x",
+        "ftp://shop.example",
+        "null",
+        "*",
+        "",
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused(database: Database, tenant: Tenant, origin: str) -> None:
+    with pytest.raises(DataError, match="is none that a browser sends"):
+        database.add_public_key("acme", "window", [origin])
+
+
+def test_a_public_key_needs_an_origin(database: Database, tenant: Tenant) -> None:
+    with pytest.raises(DataError, match="has no origin"):
+        database.add_public_key("acme", "window", [])
+
+
 def test_nobody_keeps_the_secret_of_a_key(tmp_path: Path, sqlite_url: str) -> None:
     database = Database.open(sqlite_url)
     database.create_tenant("acme")
@@ -144,12 +183,31 @@ def test_a_database_that_is_not_there_is_named(server: str) -> None:
         Database.open(server.replace("/postgres?", "/nowhere?"))
 
 
-def test_the_first_revision_is_what_the_models_say(url: str) -> None:
+def test_the_last_revision_is_what_the_models_say(url: str) -> None:
     Database.open(url).close()
     engine = create_engine(url)
     with engine.connect() as connection:
         options = {"version_table": REVISIONS, "compare_type": True}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+    engine.dispose()
+
+
+def test_a_database_of_the_first_revision_is_brought_up_and_keeps_its_keys(url: str) -> None:
+    database = Database.open(url)
+    database.create_tenant("acme")
+    secret = database.add_key("acme", "shop", ["read"])
+    database.close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for column in ("origins", "signing_secret"):
+            connection.execute(text(f"ALTER TABLE genrec_keys DROP COLUMN {column}"))
+        connection.execute(text("UPDATE genrec_revision SET version_num = '1'"))
+    database = Database.open(url)
+    key = database.find_key(secret)
+    assert key is not None
+    assert (key.scopes, key.public) == ({"read"}, False)
+    assert database.add_public_key("acme", "window", ["https://shop.example"]).key
+    database.close()
     engine.dispose()
 
 

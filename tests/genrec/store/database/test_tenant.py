@@ -388,10 +388,10 @@ def test_a_view_is_of_one_moment(database: Database, tenant: Tenant) -> None:
     assert len(tenant.snapshot().events) == 1
 
 
-def test_whoever_follows_the_changes_misses_none(database: Database, url: str, tenant: Tenant) -> None:
+def test_whoever_follows_the_changes_misses_none(url: str, tenant: Tenant) -> None:
     """Two processes write at once; numbers that were taken in another order than committed would be passed over."""
-    other = Database.open(url)
-    writers = [tenant, other.tenant("acme")] * 2
+    one, other = Database.open(url, timeout_s=60), Database.open(url, timeout_s=60)
+    writers = [one.tenant("acme"), other.tenant("acme")] * 2
     mark, seen = tenant.snapshot().mark, []
 
     def write(number: int) -> None:
@@ -404,6 +404,9 @@ def test_whoever_follows_the_changes_misses_none(database: Database, url: str, t
             changes = tenant.changes(mark)
             seen += [str(done.event_id) for done in changes.events]
             mark = changes.mark
+    for done in running:
+        done.result()
     seen += [str(done.event_id) for done in tenant.changes(mark).events]
     assert sorted(seen) == sorted(f"{number}-{name}" for number in range(4) for name in range(25))
+    one.close()
     other.close()

@@ -1,0 +1,87 @@
+"""Clients that ask a service for lists, by locust, in a process of their own.
+
+`python -m eval.service.crowd ORDERS` is that process, ORDERS being JSON. It prints a line for each answer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+_PATIENCE_S = 60
+_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Orders:
+    """`each_s`: how often one client asks; 0 is a moment after its answer, up to a second."""
+
+    address: str
+    headers: dict[str, str]
+    users: Sequence[str]
+    clients: int
+    seconds: float
+    each_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """When it was asked for, in seconds since the first was, how long that took, and the status: 0 is none."""
+
+    sent_s: float
+    took_s: float
+    status: int
+
+
+def ask(orders: Orders, core: int) -> list[Answer]:
+    """What the clients saw, in the order of asking. They run on one core.
+
+    Raises:
+        CalledProcessError: locust failed.
+    """
+    pinned = ["taskset", "--cpu-list", str(core), sys.executable, "-m", "eval.service.crowd"]
+    done = subprocess.run(  # noqa: S603
+        [*pinned, json.dumps(asdict(orders))], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    answers = sorted((Answer(*json.loads(line)) for line in done.stdout.splitlines()), key=lambda one: one.sent_s)
+    return [Answer(one.sent_s - answers[0].sent_s, one.took_s, one.status) for one in answers]
+
+
+def _crowd(orders: Orders) -> None:
+    # It changes the standard library: only in this process.
+    from locust import FastHttpUser, between, constant_throughput, task
+    from locust.env import Environment
+
+    numbers = itertools.count()
+
+    class Client(FastHttpUser):
+        """Asks with a new instruction each time, so that no answer is one that was kept."""
+
+        wait_time = constant_throughput(1 / orders.each_s) if orders.each_s else between(0, _PAUSE_S)
+        connection_timeout = network_timeout = _PATIENCE_S
+
+        @task
+        def ask(self) -> None:
+            number = next(numbers)
+            user_id, said = orders.users[number % len(orders.users)], f"for evening {number}"
+            self.client.post(
+                "/v1/recommend", json={"user_id": user_id, "n": 3, "instruction": said}, headers=orders.headers
+            )
+
+    def note(start_time: float, response_time: float, response: object, **_: object) -> None:
+        print(json.dumps([start_time, response_time / 1000, getattr(response, "status_code", 0)]))  # noqa: T201
+
+    crowd = Environment(user_classes=[Client], host=orders.address)
+    crowd.events.request.add_listener(note)  # type: ignore[no-untyped-call]
+    runner = crowd.create_local_runner()
+    runner.start(orders.clients, spawn_rate=orders.clients / max(orders.each_s, _PAUSE_S))
+    runner.greenlet.join(timeout=orders.seconds)
+    runner.quit()
+
+
+if __name__ == "__main__":
+    _crowd(Orders(**json.loads(sys.argv[1])))
