@@ -31,8 +31,8 @@ from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.store import Store, folder_pack, read_folder
 from genrec.weighing import FEWEST_CASES, Judged, fit_weight, gain
 from retrieval import Encoder, Event, Query
-from retrieval.behaviour import Values
 from retrieval.cues import strength
+from retrieval.lists import Values
 
 _CANDIDATES = 20
 _CUTOFF = 10

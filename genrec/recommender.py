@@ -345,7 +345,7 @@ class Recommender:
         """
         with request.timed("retrieve"):
             await request.retrieve()
-        yield request.answer()
+        yield
         with request.timed("render"):
             await request.render()
         with request.timed("rank"):

@@ -11,22 +11,14 @@ from collections import defaultdict
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 
 from retrieval.index import Rows
-
-Values = npt.NDArray[np.float64]
-Sparse = tuple[Rows, Values]
-"""Rows, ascending, and a value for each; every other row has 0."""
-
-NOTHING: Sparse = (np.empty(0, np.int64), np.empty(0, np.float64))
+from retrieval.lists import NOTHING, KeptLists, Sparse, Values, add_up, without
 
 _NEWEST_TAKERS = 1000
 """Takers of an item that are looked at: more would change little and cost a popular item dearly."""
 _GAPS = 5
 """How far behind an item another one still counts as coming after it."""
-_DENSE = 20
-"""Sums over n entries go through an array of all rows where there are fewer than this many rows an entry."""
 
 
 class Behaviour:
@@ -38,6 +30,7 @@ class Behaviour:
         self._takers: defaultdict[int, array[int]] = defaultdict(lambda: array("i"))
         self._counts = np.zeros(0)
         self._recent = RecentCounts()
+        self._together, self._after = KeptLists(), KeptLists()
 
     def add(self, user_id: str, row: int, when: datetime | None) -> bool:
         """Note that a user took an item, after all that this user took before; False if it was taken already."""
@@ -52,6 +45,8 @@ class Behaviour:
             self._counts = _grown(self._counts, row + 1)
         self._counts[row] += 1
         self._recent.add(row, when)
+        self._together.forget(self._taken[user])
+        self._after.forget(self._taken[user])
         return True
 
     @property
@@ -69,23 +64,29 @@ class Behaviour:
         return _read(self._counts, rows)
 
     def every_count(self, size: int) -> Values:
-        """How many users took each item. `size`: rows of the catalogue, here and below."""
+        """How many users took each item. `size`: rows of the catalogue."""
         return _read(self._counts, np.arange(size))
 
     def every_recent(self, size: int) -> Values:
         """The same, each take counting half for every month before the newest one; one without a time not at all."""
         return self._recent.of(np.arange(size))
 
-    def together(self, row: int, size: int) -> Sparse:
+    def together(self, row: int) -> Sparse:
         """Σ_u 1 / log(1 + |u|) over the takers u of `row`, for every other item that u took.
 
         A user with many items says less about each pair (Adamic and Adar, 2003).
         """
-        rows, lengths, _ = self._around(row)
-        return _without(row, add_up(rows, np.repeat(1 / np.log1p(lengths), lengths), size))
+        return self._together.of(row, self._count_together)
 
-    def after(self, row: int, size: int) -> Sparse:
+    def after(self, row: int) -> Sparse:
         """Σ_u 1 / gap over the takers u of `row`, for the items that u took 1 to 5 places behind it."""
+        return self._after.of(row, self._count_after)
+
+    def _count_together(self, row: int) -> Sparse:
+        rows, lengths, _ = self._around(row)
+        return without(row, add_up(rows, np.repeat(1 / np.log1p(lengths), lengths), len(self._counts)))
+
+    def _count_after(self, row: int) -> Sparse:
         rows, _, ends = self._around(row)
         places = np.flatnonzero(rows == row)  # each taker has it once, so there are as many places as ends
         found, weights = [], []
@@ -93,7 +94,7 @@ class Behaviour:
             inside = places[places + gap < ends]
             found.append(rows[inside + gap])
             weights.append(np.full(len(inside), 1 / gap))
-        return _without(row, add_up(np.concatenate(found), np.concatenate(weights), size))
+        return without(row, add_up(np.concatenate(found), np.concatenate(weights), len(self._counts)))
 
     def _around(self, row: int) -> tuple[Rows, Rows, Rows]:
         """All items of the newest takers, one user behind the other; how many each has; where each ends."""
@@ -160,31 +161,6 @@ class CrossCounts:
             return NOTHING, 0
         rows = np.fromiter(sorted(counts), np.int64, len(counts))
         return (rows, np.array([counts[row] for row in rows.tolist()], np.float64)), self._totals[field, value]
-
-
-def look_up(sparse: Sparse, rows: Rows) -> Values:
-    """The values of some rows; 0 where there is none."""
-    known, values = sparse
-    if not len(known):
-        return np.zeros(len(rows))
-    places = np.minimum(np.searchsorted(known, rows), len(known) - 1)
-    return np.where(known[places] == rows, values[places], 0.0)
-
-
-def add_up(rows: Rows, values: Values, size: int) -> Sparse:
-    """Values added up by row. `size`: rows of the catalogue."""
-    if size < _DENSE * len(rows):
-        totals: Values = np.bincount(rows, values, size).astype(np.float64)
-        found: Rows = np.flatnonzero(totals).astype(np.int64)
-        return found, totals[found]
-    distinct, places = np.unique(rows, return_inverse=True)
-    return distinct, np.bincount(places, values, len(distinct)).astype(np.float64)
-
-
-def _without(row: int, sparse: Sparse) -> Sparse:
-    rows, values = sparse
-    others = rows != row
-    return rows[others], values[others]
 
 
 def _grown(counts: Values, size: int) -> Values:

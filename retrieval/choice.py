@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from pyversity import Strategy, diversify
 
-from retrieval.behaviour import Values
 from retrieval.encoder import Vectors
 from retrieval.index import Mask, Rows
+from retrieval.lists import Values
 from retrieval.types import Event
 
 

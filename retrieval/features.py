@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.behaviour import Values
 from retrieval.index import Mask, Rows
+from retrieval.lists import Values
 from retrieval.readings import Affinities, Reading
 from retrieval.types import Contribution
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from retrieval.behaviour import NOTHING, Sparse
+from retrieval.lists import NOTHING, KeptLists, Sparse
 
 Scores = npt.NDArray[np.float32]
 
@@ -29,20 +29,25 @@ class LexicalIndex:
         self._new_index = bm25s.BM25
         self._index: bm25s.BM25 | None = None
         self._size = 0
+        self._likes = KeptLists()
 
     def build(self, texts: Sequence[str]) -> None:
         """Index the text of every row, in order."""
         words = [_words(text) for text in texts]
-        self._size = len(texts)
-        self._index = None
+        self._size, self._index = len(texts), None
+        self._likes.forget_all()
         if any(words):
             self._index = self._new_index()
             self._index.index(words, show_progress=False)
 
     def like(self, row: int, text: str) -> Sparse:
         """BM25 of every row that shares a word with `text`, over that of `row`, whose text it is."""
-        scores = self._scores(text)
-        return _over(scores, float(scores[row])) if row < len(scores) else NOTHING
+
+        def count(row: int) -> Sparse:
+            scores = self._scores(text)
+            return _over(scores, float(scores[row]))
+
+        return self._likes.of(row, count) if row < self._size else NOTHING
 
     def match(self, text: str) -> Sparse:
         """BM25 of every row that shares a word with `text`, over that of the best row: in (0, 1]."""

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from retrieval.behaviour import Behaviour, Sparse, Values, add_up, look_up
+from retrieval.behaviour import Behaviour
 from retrieval.cues import Cue
 from retrieval.encoder import Vectors
 from retrieval.index import Index, Mask, Rows, Vector
 from retrieval.index.base import nearest
+from retrieval.lists import Sparse, Values, add_up, look_up
 
 Affinities = npt.NDArray[np.float64]
 """How strongly each cue speaks for each item, shape (cues, rows); most lie in [0, 1]."""

@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 
-from retrieval.behaviour import Values
 from retrieval.cache import Progress, Vectorizer
 from retrieval.choice import Policy, diverse, seen, untried
 from retrieval.cues import Cue, attribute_cues, context_cues, event_cues, instruction_cues
@@ -22,6 +21,7 @@ from retrieval.filters import Filter
 from retrieval.index import Index, Mask, Rows
 from retrieval.index.base import nearest
 from retrieval.knowledge import Knowledge
+from retrieval.lists import Values
 from retrieval.types import Candidate, CandidateSource, Context, Contribution, Event, Item, User
 from retrieval.weights import Weights
 

@@ -17,12 +17,13 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from retrieval.behaviour import Behaviour, CrossCounts, Sparse, Values
+from retrieval.behaviour import Behaviour, CrossCounts
 from retrieval.catalogue import Catalogue
 from retrieval.cues import Cue
 from retrieval.encoder import Encoder
 from retrieval.index import Index, Vector
 from retrieval.lexical import LexicalIndex
+from retrieval.lists import Sparse, Values
 from retrieval.readings import Everyone, Lift, Listed, Near, Reading, SameKind
 from retrieval.types import ContributionKind
 
@@ -146,7 +147,7 @@ class Together:
         return Listed(mine, [self._like(self._catalogue.row(cue.item_id)) for cue in mine])
 
     def _like(self, row: int) -> Sparse:
-        rows, sums = self._behaviour.together(row, len(self._catalogue))
+        rows, sums = self._behaviour.together(row)
         [takers] = self._behaviour.counts(np.array([row]))
         return rows, sums / ((self._SHRINK + takers) ** 0.5 * self._behaviour.counts(rows) ** self._OF_ITEM)
 
@@ -169,7 +170,7 @@ class After:
         return Listed(mine, [self._like(self._catalogue.row(cue.item_id)) for cue in mine])
 
     def _like(self, row: int) -> Sparse:
-        rows, sums = self._behaviour.after(row, len(self._catalogue))
+        rows, sums = self._behaviour.after(row)
         return rows, sums / (self._SHRINK + float(sums.sum())) ** 0.5
 
 

@@ -1,25 +1,24 @@
 """The recommendations page in a real browser: how soon the retriever's order is there, and how much moves after it.
 
-The service runs in this process on demo data, with the real sentence encoder. The engine is scripted and slow: ranking
-takes a second, and reasons, which say what an item is, come one after the other. So what is measured is genrec, not the
-speed of a model.
+The service runs in a process of its own on demo data, with the real sentence encoder. The engine is scripted and slow:
+ranking takes a second, and reasons, which say what an item is, come one after the other. So what is measured is genrec,
+not the speed of a model.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
-import threading
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import monotonic, sleep
 from typing import Any
+from urllib.parse import urlencode
 
-import uvicorn
 from playwright.sync_api import Browser, Page, sync_playwright
 from pydantic import BaseModel
 
@@ -29,15 +28,19 @@ from genrec.engine import DEFAULT_ENCODER
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling
 from genrec.errors import DataError
 from genrec.parts import load_encoder
-from genrec.server.app import create_app
+from genrec.server.logs import begin_logging
+from genrec.server.running import run
 from genrec.server.service import Service
 from genrec.store import Store, folder_pack, read_folder
 from genrec.store.database import Database
 from genrec.testing import ScriptedEngine
+from retrieval import Item
 
 _RANK_S, _REASON_S = 1.0, 0.3
 _CARDS = 5
 _LONGEST_MS = 60_000
+_SETTLED_MS = 1_000
+_LISTENS = "listening on "
 _DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 _WATCH = """() => {
   window.seen = { first: null, reasons: [], shift: 0 };
@@ -81,7 +84,7 @@ class Describing(ScriptedEngine):
 
     def __init__(self, store: Store) -> None:
         super().__init__(scores=lambda label: -float(ord(label) * 7 % 11))
-        self._about = {item.title: item.description for item in store.items}
+        self._about = {item.title: _what(item) for item in store.items}
         self._in_turn = asyncio.Lock()
 
     async def score_labels(
@@ -95,9 +98,15 @@ class Describing(ScriptedEngine):
             await asyncio.sleep(_REASON_S)
         begun = messages[-1]["content"].rpartition("you may like ")[2]
         about = next((text for title, text in self._about.items() if begun.startswith(f"{title},")), "")
-        words = f"{about[:1].lower()}{about[1:]}".split()[: sampling.max_tokens]
+        words = about.split()[: sampling.max_tokens]
         yield Chunk(f" {' '.join(words)}" if words else ".")
         yield Chunk("", "stop", self._usage(messages, len(words)))
+
+
+def _what(item: Item) -> str:
+    """What goes on after `which is`."""
+    text = item.description
+    return f"{text[0].lower()}{text[1:]}" if text.startswith(("A ", "An ")) else f"in {' and '.join(item.categories)}."
 
 
 def measure(data: Path, folder: Path, status: Status) -> PagesReport:
@@ -139,10 +148,11 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
                     status(f"{name}, {scheme}, {language}")
                     page = _signed_in(browser, running, viewport=size, color_scheme=scheme, locale=locale)
                     _example(page, running)
-                    keep(page, f"recommendations-{name}-{scheme}-{language}")
+                    page.wait_for_timeout(_SETTLED_MS)
+                    keep(page, f"recommendations-{name}-{scheme}-{language}", whole=name == "phone")
                     page.locator("a.why").first.click()
                     page.locator(".influences").first.wait_for()
-                    keep(page, f"why-{name}-{scheme}-{language}")
+                    keep(page, f"why-{name}-{scheme}-{language}", whole=True)
                     page.context.close()
         _tour(browser, running, keep)
     return taken
@@ -151,11 +161,11 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
 def _tour(browser: Browser, running: Running, keep: Any) -> None:
     """The steps of `docs/tour.md`."""
     page = _signed_in(browser, running, viewport=_DESKTOP, locale="en-GB")
-    _example(page, running, wait=False)
+    _example(page, running, "something for my desk", wait=False)
     page.locator(".reason p").nth(1).wait_for()
     keep(page, "tour-growing")
     _ended(page)
-    page.locator(".chip").nth(1).click()
+    page.locator(".chip", has_text="favorited").first.click()
     keep(page, "tour-evidence")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Not interested").first.click()
@@ -163,14 +173,14 @@ def _tour(browser: Browser, running: Running, keep: Any) -> None:
     keep(page, "tour-dismissed")
     page.get_by_role("button", name="Show the next list").click()
     page.get_by_text("since your feedback").wait_for()
+    page.wait_for_timeout(_SETTLED_MS)
     keep(page, "tour-effect")
     page.context.close()
 
 
-def _example(page: Page, running: Running, *, wait: bool = True) -> None:
-    page.goto(
-        f"{running.address}/pages/recommendations?user_id=1001&place=Beijing&device=PC&time=2023-08-05&n={_CARDS}"
-    )
+def _example(page: Page, running: Running, instruction: str = "", *, wait: bool = True) -> None:
+    asked = {"user_id": "1001", "place": "Beijing", "device": "PC", "time": "2023-08-05", "n": _CARDS}
+    page.goto(f"{running.address}/pages/recommendations?{urlencode({**asked, 'instruction': instruction})}")
     if wait:
         _ended(page)
 
@@ -213,21 +223,42 @@ def _browser() -> Iterator[Browser]:
 
 @contextmanager
 def _serving(data: Path, store: Store, folder: Path, status: Status) -> Iterator[Running]:
-    database = Database.open(f"sqlite:///{folder / 'genrec.sqlite'}")
-    tenant = database.create_tenant("default", pack=folder_pack(data) or "general")
-    tenant.fill(store.items, [store.user(user_id) for user_id in store.user_ids], store.events)
-    secret = database.add_key("default", "pages", ("read", "write", "admin"))
-    encoder = load_encoder(DEFAULT_ENCODER, status)
-    service = Service(database, Describing(store), encoder, config=Config(model_weight=0.5))
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(service, "eval"), log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
+    """The service in a process of its own. Raises RuntimeError where it does not start."""
+    secret = _furnish(data, store, folder)
+    status("loading the sentence encoder")
+    command = [sys.executable, "-m", "eval.service.pages", str(data), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            said = process.stdout.readline() if process.stdout else ""
+            if not said.startswith(_LISTENS):
+                raise RuntimeError(f"the service did not start: it said {said!r}")
+            yield Running(said.removeprefix(_LISTENS).strip(), secret)
+        finally:
+            process.terminate()
+
+
+def _furnish(data: Path, store: Store, folder: Path) -> str:
+    """A database with the data: the secret of a key."""
+    database = Database.open(_url(folder))
     try:
-        end = monotonic() + 60
-        while not server.started and monotonic() < end:
-            sleep(0.05)
-        yield Running(f"http://127.0.0.1:{listening.getsockname()[1]}", secret)
+        tenant = database.create_tenant("default", pack=folder_pack(data) or "general")
+        tenant.fill(store.items, [store.user(user_id) for user_id in store.user_ids], store.events)
+        return database.add_key("default", "pages", ("read", "write", "admin"))
     finally:
-        server.should_exit = True
-        thread.join(60)
+        database.close()
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'genrec.sqlite'}"
+
+
+def _serve(data: Path, folder: Path) -> None:
+    begin_logging(sys.stderr)
+    encoder = load_encoder(DEFAULT_ENCODER, lambda _: None)
+    engine = Describing(read_folder(data))
+    service = Service(Database.open(_url(folder)), engine, encoder, config=Config(model_weight=0.5))
+    run(service, "127.0.0.1", 0, lambda line: print(line, flush=True))  # noqa: T201
+
+
+if __name__ == "__main__":
+    _serve(Path(sys.argv[1]), Path(sys.argv[2]))

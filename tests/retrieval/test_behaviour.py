@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.behaviour import Behaviour, CrossCounts, Sparse, look_up
+from retrieval.behaviour import Behaviour, CrossCounts
+from retrieval.lists import Sparse, look_up
 
 _DAY = datetime(2026, 11, 1, tzinfo=UTC)
 _ITEMS = 8
@@ -37,8 +38,8 @@ def _dense(sparse: Sparse, size: int) -> list[float]:
     return look_up(sparse, np.arange(size)).tolist()
 
 
-@given(_TAKES, st.sampled_from([_ITEMS, 10_000]))
-def test_together_after_and_counts(takes: list[tuple[int, int]], size: int) -> None:
+@given(_TAKES)
+def test_together_after_and_counts(takes: list[tuple[int, int]]) -> None:
     behaviour, by_hand = _behaviour(takes), _by_hand(takes)
     for row in range(_ITEMS):
         together, after = [0.0] * _ITEMS, [0.0] * _ITEMS
@@ -47,12 +48,23 @@ def test_together_after_and_counts(takes: list[tuple[int, int]], size: int) -> N
                 gap = taken.index(other) - taken.index(row)
                 together[other] += 1 / math.log1p(len(taken)) if gap else 0.0
                 after[other] += 1 / gap if 1 <= gap <= 5 else 0.0
-        assert _dense(behaviour.together(row, size), _ITEMS) == pytest.approx(together)
-        assert _dense(behaviour.after(row, size), _ITEMS) == pytest.approx(after)
+        assert _dense(behaviour.together(row), _ITEMS) == pytest.approx(together)
+        assert _dense(behaviour.after(row), _ITEMS) == pytest.approx(after)
     counts = [sum(row in taken for taken in by_hand.values()) for row in range(_ITEMS)]
     assert behaviour.every_count(_ITEMS).tolist() == counts
     assert behaviour.counts(np.array([3, 99])).tolist() == [counts[3], 0]
     assert behaviour.takes == sum(counts)
+
+
+@given(_TAKES)
+def test_what_was_counted_before_is_forgotten_by_every_take_that_changes_it(takes: list[tuple[int, int]]) -> None:
+    growing = Behaviour()
+    for number, (user, row) in enumerate(takes, start=1):
+        growing.add(str(user), row, None)
+        anew = _behaviour(takes[:number])
+        for other in range(_ITEMS):
+            assert _dense(growing.together(other), _ITEMS) == pytest.approx(_dense(anew.together(other), _ITEMS))
+            assert _dense(growing.after(other), _ITEMS) == pytest.approx(_dense(anew.after(other), _ITEMS))
 
 
 def test_a_second_event_with_an_item_is_no_second_take() -> None:

@@ -19,6 +19,7 @@ from genrec.server.pages.trials import USERS, Trials
 from genrec.server.pages.visiting import Administering, Reading, Visit
 from genrec.server.recommending import try_out
 from genrec.types import RankedItem, Recommendation
+from retrieval.fit import FEWEST_CASES
 
 _SAMPLE_USERS = 3
 _MOST_USERS = 10
@@ -54,6 +55,7 @@ async def show(visit: Reading, name: Id, a: Id, b: Id, users: Annotated[str, Que
         users=named,
         trial=trials.find(visit.desk.tenant.name, before, after),
         most=USERS,
+        fewest=FEWEST_CASES,
     )
 
 
@@ -90,7 +92,7 @@ async def _packs(visit: Visit, name: str, a: str, b: str) -> tuple[Pack, Pack]:
 
 def _trial(visit: Visit, a: Pack, b: Pack) -> Response:
     found = trials.find(visit.desk.tenant.name, a, b)
-    return html(visit.part("_trial.html.j2", trial=found, name=a.name, a=a, b=b, most=USERS))
+    return html(visit.part("_trial.html.j2", trial=found, name=a.name, a=a, b=b, fewest=FEWEST_CASES))
 
 
 def _places(own: Recommendation, other: Recommendation) -> Sequence[Place]:

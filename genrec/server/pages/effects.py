@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal, get_args
 
 from genrec.server.bodies import EventBody
@@ -50,16 +51,23 @@ class Judged:
         return f"{verdict}-{event_id(self.list_id, self.item_id, verdict)}"
 
 
-def event_of(recommendation_id: str, user_id: str, item_id: str, verdict: Verdict) -> EventBody:
-    """A verdict on an item of a list as an event; its id follows from the rest, so it counts once and can be found."""
+def event_of(judged: Saved, item_id: str, verdict: Verdict) -> EventBody:
+    """A verdict on an item of a list as an event; its id follows from the rest, so it counts once and can be found.
+
+    It happens at the moment that the list was asked for, where that names one of the past, so that trying out another
+    day does not make all that happened then look old.
+    """
+    answer, asked = judged.recommendation, judged.request.get("context", {}).get("time")
+    moment = _in_utc(datetime.fromisoformat(asked)) if asked else None
     return parsed(
         EventBody,
         {
             **_EVENTS[verdict],
-            "user_id": user_id,
+            "user_id": answer.user_id,
             "item_id": item_id,
-            "event_id": event_id(recommendation_id, item_id, verdict),
-            "recommendation_id": recommendation_id,
+            "event_id": event_id(answer.id, item_id, verdict),
+            "recommendation_id": answer.id,
+            "timestamp": moment.isoformat() if moment and moment < datetime.now(UTC) else None,
         },
     )
 
@@ -85,6 +93,10 @@ def changes(
     if not judged or dict(before.request) != request:
         return None
     return Changes(_only(old, new), _only(new, old), _moved(old, new))
+
+
+def _in_utc(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _only(some: Sequence[RankedItem], others: Sequence[RankedItem]) -> list[str]:

@@ -97,7 +97,7 @@ def figures(recent: Recent) -> Quality:
     done = [given for given in recent.lists if not _unfinished(given.recommendation)]
     answers = [given.recommendation for given in done]
     causes = Counter(_cause(answer) for answer in answers if answer.fallback)
-    rejections = Counter(_kind(rejection.cause) for answer in answers for rejection in answer.trace.rejected_reasons)
+    rejections = Counter(kind_of(rejection.cause) for answer in answers for rejection in answer.trace.rejected_reasons)
     reasons = [item.reason for answer in answers for item in answer.items if item.reason]
     own = sum(reason.source == "llm" for reason in reasons)
     rejected = rejections.total()
@@ -119,7 +119,7 @@ def figures(recent: Recent) -> Quality:
 
 def _unfinished(answer: Recommendation) -> bool:
     """As a stream began: the model was not heard."""
-    return answer.provisional or (bool(answer.items) and not answer.timings_ms.explain)
+    return answer.provisional or (bool(answer.items) and answer.fallback is None and not answer.timings_ms.explain)
 
 
 def _cause(answer: Recommendation) -> str:
@@ -127,7 +127,7 @@ def _cause(answer: Recommendation) -> str:
     return f"{answer.fallback.stage}: {answer.fallback.cause.partition(':')[0]}" if answer.fallback else ""
 
 
-def _kind(cause: str) -> str:
+def kind_of(cause: str) -> str:
     """What was wrong with a sentence, without what stood in it."""
     return next((kind for beginning, kind in _KINDS.items() if cause.startswith(beginning)), "form")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 from genrec.recommender import Recommender
 from genrec.server.bodies import AskBody
@@ -14,7 +14,7 @@ from genrec.server.recommending import states
 from genrec.server.streaming import as_event
 from genrec.types import RankedItem, Recommendation
 
-Compare = Callable[[Recommendation], Changes | None]
+Compare = Callable[[Recommendation], Awaitable[Changes | None]]
 """What sets a list apart from the one before it."""
 
 
@@ -29,7 +29,7 @@ async def parts(
                 yield part
             answer = state
         if answer:
-            for part in page.end(answer, compare(answer)):
+            for part in page.end(answer, await compare(answer)):
                 yield part
     except Exception as error:  # the status is sent already
         yield as_event("problem", {"problem": said(error, visit.words)})

@@ -56,7 +56,7 @@ async def known(visit: Reading, user_id: str = "") -> Response:
     events = await visit.desk.read(tenant.history, user_id, _RECENT)
     titles = {event.item_id: (await visit.desk.read(tenant.item, event.item_id)).title for event in events}
     lines = [(event, words.event(event.type, titles[event.item_id], event.value, None)) for event in events]
-    return html(visit.part("_known.html.j2", user=user, events=lines))
+    return html(visit.part("_known.html.j2", user=user, events=lines, field=words.field))
 
 
 @router.post("/list")
@@ -64,7 +64,7 @@ async def grow(visit: Reading, asked: Annotated[AskForm, Form()]) -> Response:
     """A list as it grows: see `growing`."""
     body = asked.body(visit.words.language)
     recommender = await check(visit.service, visit.desk, body)
-    compare = await _comparison(visit, asked.previous, request_of(body))
+    compare = _comparison(visit, asked.previous, request_of(body))
     return streamed(visit.service, parts(visit, recommender, body, compare))
 
 
@@ -77,7 +77,7 @@ async def judge(
 ) -> Response:
     """Keep what somebody thinks of an item as an event that names the list."""
     saved = await visit.desk.read(visit.desk.tenant.recommendation, list_id)
-    [outcome] = await acknowledge(visit.desk, [event_of(list_id, saved.recommendation.user_id, item_id, verdict)])
+    [outcome] = await acknowledge(visit.desk, [event_of(saved, item_id, verdict)])
     if isinstance(outcome, Exception):
         raise outcome
     visit.service.metrics.events.inc(not outcome.repeated)
@@ -101,14 +101,14 @@ async def _judged(visit: Visit, answer: Recommendation, item_id: str) -> Respons
     return html(verdicts + visit.part("_noted.html.j2", noted=True, changes=None))
 
 
-async def _comparison(visit: Visit, previous: str, request: dict[str, object]) -> Compare:
-    """With the list that was shown before, where there was one."""
-    before = await _before(visit, previous)
-    if before is None:
-        return lambda _: None
-    history = await visit.desk.read(visit.desk.tenant.history, before.recommendation.user_id, _HISTORY)
+def _comparison(visit: Visit, previous: str, request: dict[str, object]) -> Compare:
+    """With the list that was shown before, where there was one: read when the new one is there, which does not wait."""
 
-    def compare(answer: Recommendation) -> Changes | None:
+    async def compare(answer: Recommendation) -> Changes | None:
+        before = await _before(visit, previous)
+        if before is None:
+            return None
+        history = await visit.desk.read(visit.desk.tenant.history, before.recommendation.user_id, _HISTORY)
         return changes(before, answer, request, history)
 
     return compare

@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from genrec.comparing import Comparison, compare
-from genrec.errors import Conflict
+from genrec.errors import Conflict, DataError
 from genrec.prompting import Pack
 from genrec.server.desk import Desk
 from genrec.server.logs import log_warning
@@ -34,6 +34,11 @@ class Trial:
     def running(self) -> bool:
         """Whether it has not ended."""
         return self.found is None and self.failure is None
+
+    @property
+    def too_few(self) -> bool:
+        """Whether the tenant has too few users of whom something can be hidden."""
+        return isinstance(self.failure, DataError)
 
     def progress(self, done: int, of: int) -> None:
         """Note how many answers are there."""

@@ -18,9 +18,12 @@ HOURS = 12
 
 
 def begin(connection: Connection, secret: str) -> str | None:
-    """The token of a new session, or None where the secret is that of no key. Sessions that are over are removed."""
+    """The token of a new session, or None where the secret is that of no key, or of a public one, which all can read.
+
+    Sessions that are over are removed.
+    """
     key = keys.row_of(connection, secret)
-    if key is None:
+    if key is None or key.origins:
         return None
     token = secrets.token_urlsafe(32)
     connection.execute(delete(sessions).where(sessions.c.ends_at < time()))

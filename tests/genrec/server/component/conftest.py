@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import threading
 import time
@@ -15,7 +14,7 @@ from typing import Any
 import jwt
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from genrec.server.app import create_app
 from genrec.store.database import PublicKey
@@ -36,17 +35,6 @@ addEventListener("securitypolicyviolation", (event) => window.violations.push(ev
 for (const name of ["genrec-select", "genrec-feedback", "genrec-load", "genrec-error"])
   addEventListener(name, (event) => window.heard.push([name, event.detail]));
 """
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("there is no chromium here: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 class Site:

@@ -88,8 +88,11 @@ def test_a_list_grows_in_its_places(open_site: OpenSite) -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, _PHONE], ids=["desktop", "phone"])
-def test_nothing_moves_while_a_long_list_is_read(open_site: OpenSite, settings: dict[str, Any]) -> None:
-    engine = Gated(text="Because " + "you bought Green tea " * 30 + ".")
+@pytest.mark.parametrize("error", [None, EngineError("down")], ids=["well", "degraded"])
+def test_nothing_moves_while_a_long_list_is_read(
+    open_site: OpenSite, settings: dict[str, Any], error: EngineError | None
+) -> None:
+    engine = Gated(text="Because " + "you bought Green tea " * 30 + ".", error=error)
     seen = open_site(engine).sign_in(**settings)
     ask(seen, n=5)
     expect(seen.page.locator(".card")).to_have_count(5)
@@ -148,6 +151,16 @@ def test_feedback_is_kept_with_its_list_and_can_be_taken_back(site: Site) -> Non
         expect(card.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "false")
     assert len(site.house.tenant.history("ann", 10)) == 1
     assert seen.complaints == []
+
+
+def test_a_verdict_belongs_to_the_day_that_was_tried_out(site: Site) -> None:
+    seen = site.sign_in()
+    seen.page.locator("summary", has_text="Here and now").click()
+    ask(seen, time="2026-11-02")
+    ended(seen)
+    seen.page.get_by_role("button", name="Save").first.click()
+    expect(seen.page.locator("[aria-pressed=true]")).to_have_count(1)
+    assert str(site.house.tenant.history("ann", 1)[0].timestamp) == "2026-11-02 00:00:00+00:00"
 
 
 def test_the_next_list_says_what_feedback_changed(site: Site) -> None:

@@ -65,6 +65,12 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(house: House, visitor: 
     assert "Secure" in tls.headers["set-cookie"]
 
 
+def test_a_public_key_signs_nobody_in(house: House, visitor: TestClient) -> None:
+    public = house.database.add_public_key("default", "shop", ["https://shop.example"])
+    assert visitor.post("/pages/sign-in", data={"key": public.key}, headers=_SAME).status_code == 401
+    assert SESSION_COOKIE not in visitor.cookies
+
+
 def test_a_revoked_key_ends_its_sessions(house: House, visitor: TestClient) -> None:
     _sign_in(visitor, house.database.add_key("default", "short", ("read",)))
     assert visitor.get("/pages/recommendations").status_code == 200
