@@ -42,6 +42,8 @@ _LONGEST_MS = 60_000
 _SETTLED_MS = 1_000
 _LISTENS = "listening on "
 _DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_STUDIO = {"width": 1440, "height": 900}
+_KEEPER = "You keep a small shop, warm and never pushy."
 _WATCH = """() => {
   window.seen = { first: null, reasons: [], shift: 0 };
   new PerformanceObserver((list) => {
@@ -80,10 +82,14 @@ class Running:
 
 
 class Describing(ScriptedEngine):
-    """Ranks after a second, and says of each item what its description says, one after the other."""
+    """Ranks after a second, and says of each item what its description says, one after the other.
+
+    The order follows from the letters, and is another one where the system text is: so two versions can be told apart.
+    """
 
     def __init__(self, store: Store) -> None:
         super().__init__(scores=lambda label: -float(ord(label) * 7 % 11))
+        self._otherwise = ScriptedEngine(scores=lambda label: -float(ord(label) * 7 % 13))
         self._about = {item.title: _what(item) for item in store.items}
         self._in_turn = asyncio.Lock()
 
@@ -91,6 +97,8 @@ class Describing(ScriptedEngine):
         self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
     ) -> LabelScores:
         await asyncio.sleep(_RANK_S)
+        if _KEEPER in messages[0]["content"]:
+            return await self._otherwise.score_labels(messages, labels, cache_salt=cache_salt)
         return await super().score_labels(messages, labels, cache_salt=cache_salt)
 
     async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
@@ -155,7 +163,49 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
                     keep(page, f"why-{name}-{scheme}-{language}", whole=True)
                     page.context.close()
         _tour(browser, running, keep)
+        _of_prompts(browser, running, keep)
     return taken
+
+
+def _of_prompts(browser: Browser, running: Running, keep: Any) -> None:
+    """The steps of `docs/tour.md` in the prompt studio, and the figures that its lists leave."""
+    page = _signed_in(browser, running, viewport=_STUDIO, locale="en-GB")
+    _edit(page, running, _KEEPER)
+    page.get_by_role("button", name="Run the tests").click()
+    page.locator("#tests p").wait_for(timeout=_LONGEST_MS)
+    keep(page, "studio-edit")
+    stale = _signed_in(browser, running, viewport=_STUDIO, locale="en-GB")
+    _edit(stale, running, "You are a shop assistant. Be short.")
+    page.get_by_role("button", name="Keep as a version").click()
+    page.locator(".loaded .diff").first.wait_for(timeout=_LONGEST_MS)
+    page.locator("#changes").scroll_into_view_if_needed()
+    keep(page, "studio-kept", whole=True)
+    stale.get_by_role("button", name="Keep as a version").click()
+    stale.locator("#beside details").wait_for(timeout=_LONGEST_MS)
+    keep(stale, "studio-stale")
+    page.get_by_role("link", name="Compare both with the model").click()
+    page.locator(".sides").nth(2).wait_for(timeout=_LONGEST_MS)
+    page.get_by_role("button", name="Ask for a verdict").click()
+    page.locator("#trial .note").wait_for(timeout=_LONGEST_MS)
+    page.locator(".diff").first.wait_for(timeout=_LONGEST_MS)
+    keep(page, "studio-compare")
+    page.goto(f"{running.address}/pages/quality")
+    keep(page, "quality-desktop-light-en", whole=True)
+    phone = _signed_in(browser, running, viewport=_PHONE, color_scheme="dark", locale="zh-CN")
+    for path, name, ready in (("prompts", "studio", "#tried pre"), ("quality", "quality", ".tile")):
+        phone.goto(f"{running.address}/pages/{path}")
+        phone.locator(ready).first.wait_for(timeout=_LONGEST_MS)
+        phone.wait_for_timeout(_SETTLED_MS)
+        keep(phone, f"{name}-phone-dark-zh", whole=True)
+
+
+def _edit(page: Page, running: Running, text: str) -> None:
+    """Begin the system text anew by some words, and wait for what that makes."""
+    page.goto(f"{running.address}/pages/prompts")
+    area = page.locator("textarea[name='file/_system.j2']")
+    area.fill(area.input_value().replace("You are a shop assistant.", text))
+    page.get_by_text(text).nth(1).wait_for(timeout=_LONGEST_MS)
+    page.locator("#findings", has_text="Lint finds nothing wrong.").wait_for(timeout=_LONGEST_MS)
 
 
 def _tour(browser: Browser, running: Running, keep: Any) -> None:

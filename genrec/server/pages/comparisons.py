@@ -26,7 +26,6 @@ _MOST_USERS = 10
 _SHOWN = 5
 
 router = pages("/prompts/compare")
-trials = Trials()
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ async def show(visit: Reading, name: Id, a: Id, b: Id, users: Annotated[str, Que
         b=after,
         versions=versions[::-1],
         users=named,
-        trial=trials.find(visit.desk.tenant.name, before, after),
+        trial=_trials(visit).find(visit.desk.tenant.name, before, after),
         most=USERS,
         fewest=FEWEST_CASES,
     )
@@ -75,7 +74,7 @@ async def begin(
 ) -> Response:
     """Begin to ask both about the same users. Raises Conflict where the tenant compares others."""
     before, after = await _packs(visit, name, a, b)
-    trials.begin(visit.desk, before, after)
+    _trials(visit).begin(visit.desk, before, after)
     return _trial(visit, before, after)
 
 
@@ -90,8 +89,14 @@ async def _packs(visit: Visit, name: str, a: str, b: str) -> tuple[Pack, Pack]:
     return await visit.desk.read(prompts.pack, name, a), await visit.desk.read(prompts.pack, name, b)
 
 
+def _trials(visit: Visit) -> Trials:
+    """Those of this service."""
+    found: Trials = visit.request.app.state.trials
+    return found
+
+
 def _trial(visit: Visit, a: Pack, b: Pack) -> Response:
-    found = trials.find(visit.desk.tenant.name, a, b)
+    found = _trials(visit).find(visit.desk.tenant.name, a, b)
     return html(visit.part("_trial.html.j2", trial=found, name=a.name, a=a, b=b, fewest=FEWEST_CASES))
 
 

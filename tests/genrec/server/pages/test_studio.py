@@ -55,7 +55,7 @@ def _shipped(site: Site) -> str:
 
 def _complaints(seen: Seen) -> list[str]:
     """Those apart that a browser makes of an error status, and of a request that a page leaves behind."""
-    usual = ("Failed to load resource", "htmx:afterRequest", "htmx:sendAbort")
+    usual = ("Failed to load resource", "Response Status Error", "htmx:afterRequest", "htmx:sendAbort")
     return [said for said in seen.complaints if not any(part in said for part in usual)]
 
 
