@@ -15,7 +15,7 @@ from genrec.authoring.findings import Finding
 from genrec.authoring.samples import WORST, sample_names
 from genrec.errors import Conflict, PromptError
 from genrec.prompting import DESCRIPTION, TASKS, Pack, Task
-from genrec.prompting.versions import LABELS, Label
+from genrec.prompting.versions import Label
 from genrec.server.drafting import in_turn
 from genrec.server.failures import PreconditionFailed
 from genrec.server.fields import Id, Short
@@ -24,7 +24,7 @@ from genrec.server.pages.rendering import html
 from genrec.server.pages.routing import pages
 from genrec.server.pages.visiting import Administering, Reading, Visit
 from genrec.server.prompts import SERVED, Prompts
-from genrec.wording import LANGUAGES
+from genrec.wording import LANGUAGES, Language
 
 _NOWHERE = ""
 """Where a label stands that was never put anywhere, as forms say it."""
@@ -45,11 +45,6 @@ class Studio:
     task: Task
     sample: str
 
-    @property
-    def edited(self) -> bool:
-        """Whether these are not the texts of the version."""
-        return self.texts != dict(self.pack.sources)
-
 
 @router.get("")
 async def show(
@@ -66,7 +61,7 @@ async def show(
     names = await visit.desk.read(prompts.names)
     return visit.page(
         "studio.html.j2",
-        **_editor(studio, file or "_system.j2"),
+        **_editor(studio, file, visit.words.language),
         names=names,
         versions=versions[::-1],
         served=prompts.served,
@@ -131,7 +126,7 @@ async def rebase(visit: Administering, draft: Drafted) -> Response:
         return _studio(prompts, draft.name, prompts.newest(draft.name), mine, draft)
 
     studio = await visit.desk.read(work)
-    return html(visit.part("_editor.html.j2", **_editor(studio, "_system.j2")))
+    return html(visit.part("_editor.html.j2", **_editor(studio, "", draft.language)))
 
 
 @router.get("/changes")
@@ -200,13 +195,13 @@ def _studio(
     )
 
 
-def _editor(studio: Studio, file: str) -> dict[str, object]:
-    """What the template of the editor takes."""
+def _editor(studio: Studio, file: str, language: Language) -> dict[str, object]:
+    """What the template of the editor takes; it begins with a file, or with the system text in a language."""
+    wanted = (file, f"_system.{language}.j2", "_system.j2", *studio.texts)
     return {
         "studio": studio,
-        "file": file if file in studio.texts else next(iter(studio.texts)),
+        "file": next(name for name in wanted if name in studio.texts),
         "tasks": TASKS,
-        "labels": LABELS,
         "languages": [language for language in LANGUAGES if language in studio.pack.languages],
     }
 
