@@ -36,7 +36,7 @@ class Draft(Body):
     language: Language = "en"
     files: dict[Id, Text] = Field(default_factory=dict, max_length=MOST_FILES)
 
-    def changed(self, base: Pack) -> dict[str, str | None]:
+    def changed(self, base: Pack) -> dict[str, str]:
         """The files that are not as they were."""
         return {file: text for file, text in self.files.items() if text != _lines(base.sources.get(file, ""))}
 

@@ -11,7 +11,7 @@ from genrec.server.pages.rendering import html
 from genrec.server.pages.routing import pages
 from genrec.server.pages.visiting import Reading, Visit
 
-LISTS = 300
+LISTS = 200
 """The latest ones, which are looked at."""
 
 router = pages("/quality")

@@ -122,7 +122,7 @@ async def rebase(visit: Administering, draft: Drafted) -> Response:
     prompts = visit.desk.prompts
 
     def work() -> Studio:
-        mine = {file: text for file, text in draft.changed(prompts.pack(draft.name, draft.at)).items() if text}
+        mine = draft.changed(prompts.pack(draft.name, draft.at))
         return _studio(prompts, draft.name, prompts.newest(draft.name), mine, draft)
 
     studio = await visit.desk.read(work)
