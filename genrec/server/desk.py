@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from genrec.config import Config
 from genrec.engine import Engine, cache_folder
 from genrec.errors import StoreError
-from genrec.parts import build_retriever
+from genrec.parts import build_retriever, hold_out
 from genrec.recommender import Recommender
 from genrec.server.failures import EmptyCatalogue
 from genrec.server.lines import Lines
@@ -20,6 +20,7 @@ from genrec.store import Store
 from genrec.store.database import Changes, Mark, Tenant
 from retrieval import Encoder, Event, Weights
 from retrieval.cache import VectorCache
+from retrieval.fit import Case
 
 MAY_LACK = "the database did not answer: this list may lack what was stored last"
 
@@ -112,6 +113,16 @@ class Desk:
         if at is None:
             return recommender
         return recommender.with_pack(await self.read(self.prompts.pack, self.prompts.served, at))
+
+    def held_out(self) -> tuple[Recommender, list[Case]]:
+        """A recommender that does not know what each user took last, and those takes. Takes time; for threads.
+
+        Raises:
+            DataError: too few users took anything after a first item. StoreError. PromptError.
+        """
+        found = self.tenant.snapshot()
+        known, cases = hold_out(Store(found.items, found.users, found.events, people=self.tenant.people))
+        return self._build(known), cases
 
     def dated(self, event: Event) -> Event:
         """An event with a moment: its own, that of the same event when it was sent before, or now."""

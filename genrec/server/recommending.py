@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from genrec.errors import NotFound, StoreError
+from genrec.prompting import Pack
 from genrec.recommender import Recommender
 from genrec.server.admission import TimeLeft
 from genrec.server.bodies import AskBody
@@ -33,6 +34,13 @@ async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendat
     answer = _warned(found, warnings)
     service.metrics.count(answer)
     return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, request_of(asked)))
+
+
+async def try_out(service: Service, desk: Desk, asked: AskBody, pack: Pack) -> Recommendation:
+    """A whole answer by other prompts, which is not kept and counts nowhere. Raises as `recommend` does."""
+    async with _at_work(service, desk, None) as (recommender, warnings, left):
+        found = await recommender.with_pack(pack).arecommend(**_arguments(asked), deadline_s=left())
+    return _warned(found, warnings)
 
 
 async def check(service: Service, desk: Desk, asked: AskBody) -> Recommender:

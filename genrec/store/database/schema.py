@@ -102,6 +102,7 @@ events = Table(
     Index("genrec_events_by_seq", "tenant", "seq", unique=True),
     Index("genrec_events_of_user", "tenant", "user_id", "moment", "seq"),
     Index("genrec_events_of_item", "tenant", "item_id"),
+    Index("genrec_events_of_list", "tenant", "recommendation_id"),
 )
 
 recommendations = Table(
@@ -115,6 +116,7 @@ recommendations = Table(
     _text("created_at"),
     _of("genrec_users", "user_id"),
     Index("genrec_recommendations_of_user", "tenant", "user_id"),
+    Index("genrec_recommendations_by_time", "tenant", "created_at"),
 )
 
 feedback = Table(
