@@ -11,6 +11,7 @@ from genrec.store import Store
 from retrieval import Encoder, Filter, Query, Retriever, SentenceEncoder, Weights
 from retrieval.cache import VectorCache, Vectorizer
 from retrieval.fit import FEWEST_CASES, Case, Fit, fit, hide_last
+from retrieval.guards import Quarantine
 from retrieval.index import Index
 
 Status = Callable[[str], None]
@@ -39,8 +40,11 @@ def build_retriever(
     weights: Weights | None = None,
     index: Index | None = None,
     cache: Vectorizer | None = None,
+    quarantine: Quarantine | None = None,
 ) -> Retriever:
     """Encode the items of a store, those that are not in the cache yet; `cache` is the user's where it is None.
+
+    `quarantine` decides which events count for others than their user; None counts them all.
 
     Raises:
         ModelError: the encoder cannot be found or loaded.
@@ -57,6 +61,7 @@ def build_retriever(
         weights=weights,
         index=index,
         progress=lambda done, of: status(f"encoding items: {done} of {of}"),
+        quarantine=quarantine,
     )
 
 

@@ -77,6 +77,13 @@ class Ask:
     deadline_s: float | None = None
 
 
+def seed_of(config: Config, ask: Ask) -> int:
+    """What is drawn for a request follows from this: the same request is answered alike."""
+    who = ask.user_id if ask.profiling else None
+    about = (config.seed, who, ask.instruction, ask.context.fields())
+    return zlib.crc32(repr(about).encode("utf-8", "surrogatepass"))
+
+
 class Scene:
     """One request, with the user and the history that belong to it. Raises NotFound for an unknown user."""
 
@@ -87,9 +94,7 @@ class Scene:
         self.history = store.history(ask.user_id) if ask.profiling else ()
         self.now = ask.context.time or datetime.now(UTC)
         self.language: Language = ask.language or config.language
-        who = ask.user_id if ask.profiling else None
-        about = (config.seed, who, ask.instruction, ask.context.fields())
-        self.seed = zlib.crc32(repr(about).encode("utf-8", "surrogatepass"))
+        self.seed = seed_of(config, ask)
 
     @property
     def query(self) -> Query:

@@ -113,6 +113,29 @@ class Rejection(_Frozen):
     cause: str
 
 
+Arm = Literal["production", "candidate"]
+"""The labels of versions of prompts, which may compete."""
+
+
+class ArmCount(_Frozen):
+    """Lists that a version of prompts made, and those of which something was taken."""
+
+    lists: int = Field(ge=0)
+    taken: int = Field(ge=0)
+
+
+class Variant(_Frozen):
+    """Where two versions of prompts compete: which made the list, and the probability with which it was chosen.
+
+    `holdout`: this user always gets production. `counts` by label and the seed of the trace give the same choice again.
+    """
+
+    label: Arm
+    probability: float = Field(gt=0, le=1)
+    holdout: bool
+    counts: dict[Arm, ArmCount]
+
+
 class Trace(_Frozen):
     """How the answer came about. Counts of what was repaired stand beside every quality number.
 
@@ -130,6 +153,7 @@ class Trace(_Frozen):
     truncated: bool = False
     retried: bool = False
     rejected_reasons: tuple[Rejection, ...] = ()
+    variant: Variant | None = None
 
 
 class Recommendation(_Frozen):

@@ -49,6 +49,11 @@ class Behaviour:
         self._after.forget(self._taken[user])
         return True
 
+    def took(self, user_id: str, row: int) -> bool:
+        """Whether this user took that item."""
+        user = self._users.get(user_id)
+        return user is not None and row in self._taken[user]
+
     @property
     def users(self) -> int:
         """How many users took anything."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from retrieval.behaviour import Behaviour, CrossCounts
 from retrieval.cache import Progress, Vectorizer
 from retrieval.catalogue import Catalogue
 from retrieval.cues import buckets, context_values, strength
 from retrieval.encoder import Encoder
+from retrieval.guards import Quarantine
 from retrieval.index import ExactIndex, Index
 from retrieval.lexical import LexicalIndex
 from retrieval.locks import Shared
@@ -25,14 +26,20 @@ from retrieval.signals import (
     Signal,
     Together,
 )
-from retrieval.types import Event, Item, User
+from retrieval.types import Event, Item, User, when
 
 
 class Knowledge:
-    """Everything that signals read. Not yet anything of who asks. Whoever computes with it holds `lock` for reading."""
+    """Everything that signals read. Not yet anything of who asks. Whoever computes with it holds `lock` for reading.
 
-    def __init__(self, encoder: Encoder, cache: Vectorizer, index: Index | None = None) -> None:
+    `quarantine` decides which takes count for others; None counts them all.
+    """
+
+    def __init__(
+        self, encoder: Encoder, cache: Vectorizer, index: Index | None = None, quarantine: Quarantine | None = None
+    ) -> None:
         self.encoder, self._cache = encoder, cache
+        self.quarantine = quarantine
         self.lock = Shared()
         self.index: Index = ExactIndex() if index is None else index
         self.catalogue = Catalogue()
@@ -81,18 +88,31 @@ class Knowledge:
         self._users |= {user.user_id: user for user in users}
 
     def add_events(self, events: Iterable[Event]) -> None:
-        """Count events that speak for an item of the catalogue; those of one user in the order they happened."""
+        """Count events that speak for an item of the catalogue; those of one user in the order they happened.
+
+        With a quarantine they are counted in the order of time, whoever they are of.
+        """
         with self.lock.writing():
-            for event in events:
-                if strength(event) <= 0 or event.item_id not in self.catalogue:
-                    continue
-                row = self.catalogue.row(event.item_id)
-                if self.behaviour.add(event.user_id, row, event.timestamp):
-                    self._count(event, row)
+            if self.quarantine is None:
+                counted = self._takes(events)
+            else:
+                counted = self.quarantine.admit(self._takes(sorted(events, key=when)))
+            for take in counted:
+                if take.item_id in self.catalogue:  # what was held may be of an item that is gone
+                    row = self.catalogue.row(take.item_id)
+                    self.behaviour.add(take.user_id, row, take.timestamp)
+                    self._count(take, row)
 
     def takers(self, item_id: str) -> int:
         """How many users took an item. Raises KeyError for one that is not there."""
         return int(self.behaviour.counts(self.catalogue.rows([item_id]))[0])
+
+    def _takes(self, events: Iterable[Event]) -> Iterator[Event]:
+        """The first event of each user that speaks for an item, where that is not counted yet."""
+        for event in events:
+            speaks = strength(event) > 0 and event.item_id in self.catalogue
+            if speaks and not self.behaviour.took(event.user_id, self.catalogue.row(event.item_id)):
+                yield event
 
     def _count(self, event: Event, row: int) -> None:
         user = self._users.get(event.user_id)

@@ -18,6 +18,7 @@ from retrieval.cues import Cue, attribute_cues, context_cues, event_cues, instru
 from retrieval.encoder import Encoder
 from retrieval.features import Features, NamedReadings, View, pool, view
 from retrieval.filters import Filter
+from retrieval.guards import Quarantine
 from retrieval.index import Index, Mask, Rows
 from retrieval.index.base import nearest
 from retrieval.knowledge import Knowledge
@@ -67,12 +68,14 @@ class Retriever:
         weights: Weights | None = None,
         index: Index | None = None,
         progress: Progress | None = None,
+        quarantine: Quarantine | None = None,
     ) -> Self:
         """Encode the items (only those that are not in the cache) and count the events.
 
-        `index` holds the vectors; None keeps them in memory, which serves up to some 200,000 items.
+        `index` holds the vectors; None keeps them in memory, which serves up to some 200,000 items. `quarantine`
+        decides which events count for others than their user; None counts them all.
         """
-        knowledge = Knowledge(encoder, cache, index)
+        knowledge = Knowledge(encoder, cache, index, quarantine)
         knowledge.add_items(items, progress)
         knowledge.add_users(users)
         knowledge.add_events(events)

@@ -132,6 +132,14 @@ class Event(_Record):
         return self.event_id or f"{self.type}:{self.item_id}:{when}"
 
 
+_START = datetime.min.replace(tzinfo=UTC)
+
+
+def when(event: Event) -> datetime:
+    """What events are ordered by; one without a time comes before all others."""
+    return event.timestamp or _START
+
+
 ContributionKind = Literal["event", "attribute", "context", "instruction", "item"]
 
 

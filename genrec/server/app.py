@@ -13,7 +13,7 @@ from genrec.server.failures import handle_failures
 from genrec.server.mcp import ToolServer
 from genrec.server.middleware import Guarded, Observed
 from genrec.server.pages.site import add_pages
-from genrec.server.routes import catalogue, component, events, health, insight, prompts, recommend
+from genrec.server.routes import catalogue, component, contest, events, health, insight, prompts, quarantine, recommend
 from genrec.server.service import Service
 
 _ABOUT = """Ranked items with reasons that are checked against evidence.
@@ -37,7 +37,7 @@ def create_app(service: Service, version: str) -> FastAPI:
 
     app = FastAPI(title="genrec", version=version, description=_ABOUT, docs_url=None, redoc_url=None, lifespan=lifespan)
     app.state.service = service
-    for routes in (recommend, events, catalogue, insight, prompts, component, health):
+    for routes in (recommend, events, catalogue, insight, prompts, quarantine, contest, component, health):
         app.include_router(routes.router)
     add_pages(app)
     tools = ToolServer(app)

@@ -352,6 +352,20 @@ class LabelBody(Body):
     version: Id
 
 
+class ContestBody(Body):
+    """How `production` and `candidate` compete.
+
+    `holdout`: the share of users who always get production. `least`: the share of the others' lists that the version
+    which looks worse still gets. `window_hours`: how long after a list something has to be taken.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"holdout": 0.1, "least": 0.05, "window_hours": 24}]})
+
+    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    least: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    window_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
+
+
 class Row(BaseModel):
     """What became of one row of a batch: `error` where it was refused."""
 

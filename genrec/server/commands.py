@@ -60,12 +60,13 @@ def serve(
     concurrency: Annotated[int, typer.Option(min=1, help="Recommendations at once.")] = _DEFAULTS.concurrency,
     queue: Annotated[int, typer.Option(min=0, help="Recommendations in line behind them.")] = _DEFAULTS.queue,
     rate: Annotated[int, typer.Option(min=1, help="Requests a minute by one key.")] = _DEFAULTS.rate,
+    guards: Annotated[bool, typer.Option("--guards/--no-guards", help="Whether bursts are held back.")] = True,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds for one recommendation, waiting included.")] = 60,
 ) -> None:
     """Serve recommendations over HTTP, until a signal ends it."""
     from genrec.server import running
 
-    settings = Settings(concurrency=concurrency, queue=queue, rate=rate)
+    settings = Settings(concurrency=concurrency, queue=queue, rate=rate, guards=_DEFAULTS.guards if guards else None)
     log = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", buffering=1)
     with log, terminal(cache_folder() / "log.txt") as screen:
         place = running.Place(data, database, pack, host, port)

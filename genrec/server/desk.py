@@ -12,15 +12,19 @@ from genrec.engine import Engine, cache_folder
 from genrec.errors import StoreError
 from genrec.parts import build_retriever, hold_out
 from genrec.recommender import Recommender
+from genrec.scene import Ask, seed_of
+from genrec.server.contests import Contests
 from genrec.server.failures import EmptyCatalogue
 from genrec.server.lines import Lines
 from genrec.server.logs import log_warning
 from genrec.server.prompts import Prompts
 from genrec.store import Store
 from genrec.store.database import Changes, Mark, Tenant
+from genrec.types import Variant
 from retrieval import Encoder, Event, Weights
 from retrieval.cache import VectorCache
 from retrieval.fit import Case
+from retrieval.guards import Guards, Quarantine, Released
 
 MAY_LACK = "the database did not answer: this list may lack what was stored last"
 
@@ -33,6 +37,7 @@ class Parts:
     encoder: Encoder
     config: Config
     lines: Lines
+    guards: Guards | None = None
     weights: Weights | None = None
     model_weights: Mapping[str, float] | None = None
 
@@ -48,6 +53,7 @@ class Desk:
     def __init__(self, tenant: Tenant, parts: Parts) -> None:
         self.tenant = tenant
         self.prompts = Prompts(tenant)
+        self.contests = Contests(tenant, self.prompts)
         self.read, self.write = parts.lines.reading.run, parts.lines.writing.run
         """Await what a method of the tenant returns. Raises what it raises, and StoreError."""
         self._parts = parts
@@ -110,7 +116,7 @@ class Desk:
         Raises:
             NotFound: no such label or version. StoreError: the database cannot be read.
         """
-        if at is None:
+        if at in {None, recommender.pack.version}:
             return recommender
         return recommender.with_pack(await self.read(self.prompts.pack, self.prompts.served, at))
 
@@ -122,7 +128,22 @@ class Desk:
         """
         found = self.tenant.snapshot()
         known, cases = hold_out(Store(found.items, found.users, found.events, people=self.tenant.people))
-        return self._build(known), cases
+        return self._build(known, found.released), cases
+
+    async def contested(self, recommender: Recommender, ask: Ask) -> tuple[Recommender, Variant | None]:
+        """The recommender with the version of its prompts that is chosen for a request, where versions compete.
+
+        While the database cannot be read nothing competes, nor for a list that must use nothing of its user.
+        """
+        try:
+            standing = await self.read(self.contests.standing)
+            if standing is None or not ask.profiling:
+                return recommender, None
+            variant = standing.contest.choose(ask.user_id, seed_of(recommender.config, ask), standing.counts)
+            return await self.prompted(recommender, standing.versions[variant.label]), variant
+        except StoreError as error:
+            log_warning("versions of prompts do not compete now", error)
+            return recommender, None
 
     def dated(self, event: Event) -> Event:
         """An event with a moment: its own, that of the same event when it was sent before, or now."""
@@ -151,7 +172,7 @@ class Desk:
         found = self.tenant.snapshot()
         if found.items:
             store = Store(found.items, found.users, found.events, people=self.tenant.people)
-            self._recommender = self._build(store)
+            self._recommender = self._build(store, found.released)
         self._mark = found.mark
 
     def _apply(self, changes: Changes) -> None:
@@ -170,9 +191,12 @@ class Desk:
             self._recommender = self._recommender.with_pack(pack)
         self._mark = changes.mark
 
-    def _build(self, store: Store) -> Recommender:
+    def _build(self, store: Store, released: Released) -> Recommender:
         parts, cache = self._parts, self._vectors(store)
-        retriever = build_retriever(store, parts.encoder, lambda _: None, parts.weights, cache=cache)
+        quarantine = Quarantine(parts.guards, released) if parts.guards else None
+        retriever = build_retriever(
+            store, parts.encoder, lambda _: None, parts.weights, cache=cache, quarantine=quarantine
+        )
         pack = self.prompts.pack(self.prompts.served)
         config = parts.config.model_copy(update={"cache_salt": self.tenant.name})
         return Recommender(store, retriever, pack, parts.engine, config, model_weights=parts.model_weights)

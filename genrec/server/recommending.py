@@ -9,6 +9,7 @@ from typing import Any
 from genrec.errors import NotFound, StoreError
 from genrec.prompting import Pack
 from genrec.recommender import Recommender
+from genrec.scene import Ask
 from genrec.server.admission import TimeLeft
 from genrec.server.bodies import AskBody
 from genrec.server.desk import Desk
@@ -16,7 +17,7 @@ from genrec.server.fields import parsed
 from genrec.server.logs import log_warning
 from genrec.server.service import Service
 from genrec.store.database import Saved
-from genrec.types import Recommendation
+from genrec.types import Recommendation, Variant
 
 NOT_KEPT = "this list was not kept, so its id cannot be asked for or named by events: "
 _ARGUMENTS = ("user_id", "n", "context", "instruction", "filter", "language", "profiling")
@@ -29,16 +30,16 @@ async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendat
         EmptyCatalogue, NotFound, PromptError: as they are. EngineBusy, EngineTimeout: no place in time.
         StoreError: the tenant was never loaded, and cannot be now.
     """
-    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
+    async with _at_work(service, desk, asked) as (recommender, variant, warnings, left):
         found = await recommender.arecommend(**_arguments(asked), deadline_s=left())
-    answer = _warned(found, warnings)
+    answer = _warned(_of_variant(found, variant), warnings)
     service.metrics.count(answer)
     return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, request_of(asked)))
 
 
 async def try_out(service: Service, desk: Desk, asked: AskBody, pack: Pack) -> Recommendation:
     """A whole answer by other prompts, which is not kept and counts nowhere. Raises as `recommend` does."""
-    async with _at_work(service, desk, None) as (recommender, warnings, left):
+    async with _placed(service, desk) as (recommender, warnings, left):
         found = await recommender.with_pack(pack).arecommend(**_arguments(asked), deadline_s=left())
     return _warned(found, warnings)
 
@@ -61,8 +62,9 @@ async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[
     Raises as `recommend` does.
     """
     answer = None
-    async with _at_work(service, desk, asked.prompt) as (recommender, warnings, left):
-        async for state in recommender.astream(**_arguments(asked), deadline_s=left()):
+    async with _at_work(service, desk, asked) as (recommender, variant, warnings, left):
+        async for grown in recommender.astream(**_arguments(asked), deadline_s=left()):
+            state = _of_variant(grown, variant)
             if answer is None:
                 warnings += await _keep(service, desk, desk.tenant.save_recommendation, state, request_of(asked))
             answer = _warned(state, warnings)
@@ -79,20 +81,31 @@ def request_of(asked: AskBody) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _at_work(
-    service: Service, desk: Desk, prompt: str | None
-) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
-    """A place in the service, and the recommender at hand: with warnings, and the time that is left.
+async def _placed(service: Service, desk: Desk) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
+    """A place in the service, the recommender at hand, warnings, and the time that is left.
 
     What fails inside is counted, for neither a stream nor a batch says it by a status.
     """
     try:
         async with service.admission.place() as left:
             recommender, warnings = await desk.at_hand()
-            yield await desk.prompted(recommender, prompt), warnings, left
+            yield recommender, warnings, left
     except Exception as error:
         service.metrics.failed.labels(type(error).__name__).inc()
         raise
+
+
+@asynccontextmanager
+async def _at_work(
+    service: Service, desk: Desk, asked: AskBody
+) -> AsyncIterator[tuple[Recommender, Variant | None, list[str], TimeLeft]]:
+    """The same with the prompts that the request names, or else that are chosen for it: the variant they are."""
+    async with _placed(service, desk) as (recommender, warnings, left):
+        if asked.prompt:
+            yield await desk.prompted(recommender, asked.prompt), None, warnings, left
+        else:
+            chosen, variant = await desk.contested(recommender, Ask(**_arguments(asked)))
+            yield chosen, variant, warnings, left
 
 
 def following(saved: Saved, n: int | None) -> AskBody:
@@ -112,6 +125,12 @@ async def _keep(service: Service, desk: Desk, write: Callable[..., None], *recor
         log_warning("a recommendation was not kept", error)
         return [NOT_KEPT + ("the user is not known" if isinstance(error, NotFound) else "the database did not answer")]
     return []
+
+
+def _of_variant(answer: Recommendation, variant: Variant | None) -> Recommendation:
+    if variant is None:
+        return answer
+    return answer.model_copy(update={"trace": answer.trace.model_copy(update={"variant": variant})})
 
 
 def _arguments(asked: AskBody) -> dict[str, Any]:

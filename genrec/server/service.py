@@ -49,7 +49,7 @@ class Service:
         self.access = Access(database, self._lines, self.settings)
         self.admission = Admission(self.settings, self.config.deadline_s, self.metrics)
         self.health = Health(database, engine, self.settings)
-        self.parts = Parts(engine, encoder, self.config, self._lines)
+        self.parts = Parts(engine, encoder, self.config, self._lines, self.settings.guards)
         self._fitted = replace(self.parts, weights=weights, model_weights=model_weights)
         self._desks: dict[str, Desk] = {}
         self.authoring = asyncio.Lock()

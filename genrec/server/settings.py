@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from retrieval.guards import Guards
 
 MEGABYTE = 1_000_000
 
@@ -13,7 +15,8 @@ class Settings:
 
     `concurrency` recommendations run at once and `queue` more wait; the next one is refused at once. `rate` is how
     many requests a minute one key may send, each request of a batch counted; so many may come in one moment. `check_s`
-    is how long the model has to show that it is there, and `keep_check_s` how long that is believed.
+    is how long the model has to show that it is there, and `keep_check_s` how long that is believed. `guards` limit
+    what events of one user say to others; None counts them all.
     """
 
     concurrency: int = 8
@@ -23,3 +26,4 @@ class Settings:
     heartbeat_s: float = 10.0
     check_s: float = 5.0
     keep_check_s: float = 3.0
+    guards: Guards | None = field(default_factory=Guards)

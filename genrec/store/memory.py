@@ -5,13 +5,10 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from genrec.errors import DataError, NotFound
-from retrieval.types import Event, Item, User
-
-_START = datetime.min.replace(tzinfo=UTC)
+from retrieval.types import Event, Item, User, when
 
 _MOST_COMPARED = 5000
 """Ids that a wrong one is compared with; with more of them it would take too long."""
@@ -99,7 +96,7 @@ class Store:
         for event in events:
             fresh[event.user_id].append(event)
         for user_id, more in fresh.items():  # in place of the list: a list that is sorted is empty to other threads
-            self._events[user_id] = sorted([*self._events[user_id], *more], key=lambda e: e.timestamp or _START)
+            self._events[user_id] = sorted([*self._events[user_id], *more], key=when)
 
 
 def _by_id(records: Iterable[_T], field: str) -> dict[str, _T]:

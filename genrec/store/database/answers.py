@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
-from sqlalchemy import insert, update
+from sqlalchemy import and_, insert, select, update
 
 from genrec.errors import Conflict, DataError, NotFound
 from genrec.store.database.records import Feedback, Saved, Verdict
 from genrec.store.database.rows import decode, decode_mapping, encode, now, upsert
 from genrec.store.database.schema import events, feedback, recommendations, users
 from genrec.store.database.turn import Turn, View
-from genrec.types import Recommendation
+from genrec.types import ArmCount, Recommendation
+from retrieval.cues import strength
+from retrieval.types import Event
 
 _VERDICTS = get_args(Verdict)
 
@@ -30,6 +33,7 @@ def save(turn: Turn, given: Recommendation, request: Mapping[str, Any]) -> None:
         raise NotFound(f"no user {given.user_id!r}, so their recommendation is not kept: add the user first")
     if _row(turn, given.id) is not None:
         raise Conflict(f"recommendation {given.id!r} is there already: give each its own id")
+    variant = given.trace.variant
     row = {
         "tenant": turn.tenant,
         "recommendation_id": given.id,
@@ -37,6 +41,8 @@ def save(turn: Turn, given: Recommendation, request: Mapping[str, Any]) -> None:
         "body": given.model_dump_json(),
         "request": encode("the request", request),
         "created_at": now(),
+        "arm": given.prompt.version if variant else None,
+        "holdout": variant.holdout if variant else None,
     }
     turn.connection.execute(insert(recommendations), row)
 
@@ -56,6 +62,38 @@ def saved(view: View, recommendation_id: str) -> Saved:
         raise NotFound(f"no recommendation {recommendation_id!r}: its user was erased, or the id is another")
     created_at = datetime.fromisoformat(row.created_at)
     return Saved(decode(Recommendation, row.body), decode_mapping(row.request), created_at)
+
+
+def outcomes(view: View, versions: Sequence[str], window: timedelta, now: datetime) -> dict[tuple[str, bool], ArmCount]:
+    """Of competing versions, by version and holdout: the lists that are older than `window`, and those that were taken.
+
+    A list was taken if an event that names it, and speaks for its item, was received within `window` of it.
+    """
+    joined = recommendations.outerjoin(
+        events,
+        and_(
+            events.c.tenant == recommendations.c.tenant,
+            events.c.recommendation_id == recommendations.c.recommendation_id,
+        ),
+    )
+    made = recommendations.c
+    query = (
+        select(made.recommendation_id, made.arm, made.holdout, made.created_at, events.c.received_at, events.c.body)
+        .select_from(joined)
+        .where(made.tenant == view.tenant, made.arm.in_(versions), made.created_at <= (now - window).isoformat())
+    )
+    arms: dict[str, tuple[str, bool]] = {}
+    taken: set[str] = set()
+    for row in view.each(query):
+        arms[row.recommendation_id] = (row.arm, row.holdout)
+        if row.body and _in_time(row.created_at, row.received_at, window) and strength(decode(Event, row.body)) > 0:
+            taken.add(row.recommendation_id)
+    lists, successes = Counter(arms.values()), Counter(arms[one] for one in taken)
+    return {arm: ArmCount(lists=count, taken=successes[arm]) for arm, count in lists.items()}
+
+
+def _in_time(created_at: str, received_at: str, window: timedelta) -> bool:
+    return datetime.fromisoformat(received_at) - datetime.fromisoformat(created_at) <= window
 
 
 def answered(view: View) -> dict[str, tuple[str, ...]]:

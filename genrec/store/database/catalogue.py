@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from sqlalchemy import Table, delete
+from sqlalchemy import Table, delete, update
 
 from genrec.errors import DataError, NotFound
 from genrec.store.database.records import Changes, Mark, Snapshot
@@ -13,6 +13,7 @@ from genrec.store.database.rows import check_id, decode, encode, upsert
 from genrec.store.database.schema import events, items, users
 from genrec.store.database.turn import Turn, View
 from genrec.store.database.withholding import usable
+from retrieval.guards import Cause, Released
 from retrieval.types import Event, Item, User
 
 _R = TypeVar("_R", Item, User)
@@ -66,7 +67,8 @@ def remove_item(turn: Turn, item_id: str) -> tuple[int, int]:
 
 def snapshot(view: View) -> Snapshot:
     """Everything that may be used, in the order in which it was last written."""
-    return Snapshot(_since(view, Item, 0), _users_since(view, 0), _since(view, Event, 0), view.mark())
+    everything = (_since(view, Item, 0), _users_since(view, 0), _since(view, Event, 0))
+    return Snapshot(*everything, _released(view), view.mark())
 
 
 def changes(view: View, since: Mark) -> Changes:
@@ -77,6 +79,22 @@ def changes(view: View, since: Mark) -> Changes:
         return Changes((), (), (), mark, stale)
     fresh = (_since(view, Item, since.seq), _users_since(view, since.seq), _since(view, Event, since.seq))
     return Changes(*fresh, mark, stale=False)
+
+
+def release(turn: Turn, kind: type[_R], key: str) -> None:
+    """Let bursts of a user, or of takes of an item, count. Raises NotFound."""
+    one(turn, kind, key)
+    table = _TABLES[kind]
+    own = (table.c.tenant == turn.tenant, table.c[_IDS[kind]] == key)
+    turn.connection.execute(update(table).where(*own).values(released=True))
+    turn.epoch += 1  # what was held is counted in its place: all is read anew
+
+
+def _released(view: View) -> Released:
+    sides: tuple[tuple[Cause, Table, str], ...] = (("item", items, "item_id"), ("user", users, "user_id"))
+    return frozenset(
+        (cause, row[0]) for cause, table, key in sides for row in view.all(view.of(table, key).where(table.c.released))
+    )
 
 
 def _since(view: View, kind: type[_K], seq: int) -> tuple[_K, ...]:

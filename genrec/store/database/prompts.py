@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
 from genrec.errors import Conflict, NotFound
 from genrec.store.database.records import KeptVersion, LabelMove
 from genrec.store.database.rows import decode_mapping, encode, now, same
-from genrec.store.database.schema import label_moves, prompts
+from genrec.store.database.schema import label_moves, prompts, tenants
 from genrec.store.database.turn import Turn, View
 
 
@@ -67,6 +68,18 @@ def moves(view: View, name: str) -> list[LabelMove]:
     """Every move of every label of a prompt, oldest first."""
     made = view.of(label_moves, "label", "version", "time", "by").where(label_moves.c.name == name)
     return [LabelMove(**row._mapping) for row in view.all(made.order_by(label_moves.c.seq))]
+
+
+def contest(view: View) -> Mapping[str, Any] | None:
+    """How versions compete, None where they do not."""
+    [text] = view.connection.execute(select(tenants.c.contest).where(tenants.c.name == view.tenant)).scalars()
+    return decode_mapping(text) if text else None
+
+
+def set_contest(turn: Turn, contest: Mapping[str, Any] | None) -> None:
+    """Let versions compete from now on, or with None no more."""
+    text = encode("the contest", contest) if contest else None
+    turn.connection.execute(update(tenants).where(tenants.c.name == turn.tenant).values(contest=text))
 
 
 def _files(view: View, name: str, version: str) -> str | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from genrec.types import Recommendation
+from retrieval.guards import Released
 from retrieval.types import Event, Item, User
 
 Scope = Literal["read", "write", "admin"]
@@ -54,11 +55,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All items, users and events of a tenant at one moment; events in the order in which they were acknowledged."""
+    """All items, users and events of a tenant at one moment; events in the order in which they were acknowledged.
+
+    `released` are the users and items whose bursts count.
+    """
 
     items: tuple[Item, ...]
     users: tuple[User, ...]
     events: tuple[Event, ...]
+    released: Released
     mark: Mark
 
 

@@ -7,7 +7,18 @@ last written.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, ForeignKeyConstraint, Index, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    false,
+)
 from sqlalchemy.schema import UniqueConstraint
 
 metadata = MetaData()
@@ -20,6 +31,11 @@ def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
 
 def _number(name: str, *, key: bool = False) -> Column[int]:
     return Column(name, BigInteger, primary_key=key, nullable=False)
+
+
+def _released() -> Column[bool]:
+    """Whether somebody has said that bursts of this user, or of takes of this item, count."""
+    return Column("released", Boolean, nullable=False, server_default=false())
 
 
 def _tenant() -> Column[str]:
@@ -39,6 +55,7 @@ tenants = Table(
     _number("seq"),
     _number("epoch"),
     _text("created_at"),
+    _text("contest", null=True),  # how versions of prompts compete, null where they do not
 )
 
 keys = Table(
@@ -71,6 +88,7 @@ items = Table(
     _text("item_id", key=True),
     _number("seq"),
     _text("body"),
+    _released(),
     Index("genrec_items_by_seq", "tenant", "seq", unique=True),
 )
 
@@ -82,6 +100,7 @@ users = Table(
     _number("seq"),
     _text("body"),
     Column("withheld", Text, nullable=True),  # names of attributes as JSON; putting the record leaves them
+    _released(),
     Index("genrec_users_by_seq", "tenant", "seq", unique=True),
 )
 
@@ -114,9 +133,12 @@ recommendations = Table(
     _text("body"),
     _text("request"),
     _text("created_at"),
+    _text("arm", null=True),  # the version that was chosen for it where several compete
+    Column("holdout", Boolean, nullable=True),
     _of("genrec_users", "user_id"),
     Index("genrec_recommendations_of_user", "tenant", "user_id"),
     Index("genrec_recommendations_by_time", "tenant", "created_at"),
+    Index("genrec_recommendations_by_arm", "tenant", "arm", "created_at"),
 )
 
 feedback = Table(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from genrec.errors import DataError, NotFound
@@ -21,7 +22,8 @@ from genrec.store.database.records import (
     Stored,
 )
 from genrec.store.database.turn import turn, view
-from genrec.types import Recommendation
+from genrec.types import ArmCount, Recommendation
+from retrieval.guards import Cause
 from retrieval.types import Event, Item, User
 
 
@@ -108,6 +110,14 @@ class Tenant:
         with view(self._link, self.name) as now:
             return catalogue.page(now, User, after, limit)
 
+    def release(self, kind: Cause, key: str) -> None:
+        """Let bursts of a user, or of takes of an item, count for others. Raises NotFound."""
+        with turn(self._link, self.name) as now:
+            if kind == "user":
+                catalogue.release(now, User, key)
+            else:
+                catalogue.release(now, Item, key)
+
     def delete_item(self, item_id: str) -> None:
         """Remove an item and its events; recommendations that showed it stay. Raises NotFound."""
         with turn(self._link, self.name) as now:
@@ -154,6 +164,24 @@ class Tenant:
         """An answer that was kept. Raises NotFound."""
         with view(self._link, self.name) as now:
             return answers.saved(now, recommendation_id)
+
+    def contest(self) -> Mapping[str, Any] | None:
+        """How versions of prompts compete, as it was set; None where they do not."""
+        with view(self._link, self.name) as now:
+            return prompts.contest(now)
+
+    def set_contest(self, contest: Mapping[str, Any] | None) -> None:
+        """Let versions compete from now on, or with None no more."""
+        with turn(self._link, self.name) as now:
+            prompts.set_contest(now, contest)
+
+    def outcomes(
+        self, versions: Sequence[str], window: timedelta, now: datetime
+    ) -> Mapping[tuple[str, bool], ArmCount]:
+        """Of competing versions, by version and whether the user is held out: lists older than `window`, and those of
+        which something was taken within it."""
+        with view(self._link, self.name) as current:
+            return answers.outcomes(current, versions, window, now)
 
     def answered(self) -> dict[str, tuple[str, ...]]:
         """The items of the list that each event answers, by the event's id: what was seen and taken, or left."""

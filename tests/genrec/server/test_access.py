@@ -52,6 +52,12 @@ SCOPES = {
     "GET /v1/prompts/{name}/labels/{label}": "read",
     "PUT /v1/prompts/{name}/labels/{label}": "admin",
     "POST /v1/prompts/{name}/labels/{label}/rollback": "admin",
+    "GET /v1/contest": "admin",
+    "PUT /v1/contest": "admin",
+    "DELETE /v1/contest": "admin",
+    "GET /v1/quarantine": "admin",
+    "PUT /v1/quarantine/users/{user_id}": "admin",
+    "PUT /v1/quarantine/items/{item_id}": "admin",
 }
 BODIES: dict[str, Any] = {
     "POST /v1/recommend": {"user_id": "own-user", "n": 3},
@@ -73,6 +79,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/prompts/{name}/lint": {"at": "production"},
     "POST /v1/prompts/{name}/test": {"at": "production"},
     "PUT /v1/prompts/{name}/labels/{label}": {"version": "0123456789ab"},
+    "PUT /v1/contest": {"holdout": 0.2},
 }
 
 

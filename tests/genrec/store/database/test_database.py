@@ -192,6 +192,16 @@ def test_the_last_revision_is_what_the_models_say(url: str) -> None:
     engine.dispose()
 
 
+_LATER = {
+    "genrec_keys": ("origins", "signing_secret"),
+    "genrec_items": ("released",),
+    "genrec_users": ("withheld", "released"),
+    "genrec_tenants": ("contest",),
+    "genrec_recommendations": ("arm", "holdout"),
+}
+"""Columns that the first revision did not have."""
+
+
 def test_a_database_of_the_first_revision_is_brought_up_and_keeps_its_keys(url: str) -> None:
     database = Database.open(url)
     database.create_tenant("acme")
@@ -199,10 +209,12 @@ def test_a_database_of_the_first_revision_is_brought_up_and_keeps_its_keys(url: 
     database.close()
     engine = create_engine(url)
     with engine.begin() as connection:
-        for column in ("origins", "signing_secret"):
-            connection.execute(text(f"ALTER TABLE genrec_keys DROP COLUMN {column}"))
+        for index in ("genrec_recommendations_by_time", "genrec_recommendations_by_arm", "genrec_events_of_list"):
+            connection.execute(text(f"DROP INDEX {index}"))
+        for table, columns in _LATER.items():
+            for column in columns:
+                connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         connection.execute(text("DROP TABLE genrec_sessions"))
-        connection.execute(text("ALTER TABLE genrec_users DROP COLUMN withheld"))
         connection.execute(text("UPDATE genrec_revision SET version_num = '1'"))
     database = Database.open(url)
     key = database.find_key(secret)
