@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.genrec.server.conftest import House, Open
+from tests.genrec.server.conftest import House, Open, break_database
 
 _LABELS = "/v1/prompts/general/labels"
 
@@ -116,3 +116,15 @@ def test_the_same_users_stay_held_out_when_settings_change(open_house: Open) -> 
     before = [answer["trace"]["variant"]["holdout"] for answer in _lists(house, 20)]
     house.client.put("/v1/contest", json={"holdout": 0.3, "least": 0.2})
     assert [answer["trace"]["variant"]["holdout"] for answer in _lists(house, 20)] == before
+
+
+def test_while_the_database_is_away_nothing_competes_and_lists_come(open_house: Open) -> None:
+    house = open_house(explain=False)
+    _two(house, holdout=0)
+    users = [answer["user_id"] for answer in _lists(house, 8) if answer["trace"]["variant"]["label"] == "candidate"]
+    assert users
+    break_database(house)
+    answer = house.list(users[0])
+    assert answer["trace"]["variant"] is None
+    assert answer["items"]
+    assert any("database did not answer" in warning for warning in answer["warnings"])
