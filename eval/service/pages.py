@@ -14,11 +14,13 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from pydantic import BaseModel
 
@@ -39,9 +41,12 @@ from retrieval import Item
 _RANK_S, _REASON_S = 1.0, 0.3
 _CARDS = 5
 _LONGEST_MS = 60_000
+_COLOURS = 64
 _SETTLED_MS = 1_000
 _LISTENS = "listening on "
 _DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_STUDIO = {"width": 1440, "height": 900}
+_KEEPER = "You keep a small shop, warm and never pushy."
 _WATCH = """() => {
   window.seen = { first: null, reasons: [], shift: 0 };
   new PerformanceObserver((list) => {
@@ -80,10 +85,14 @@ class Running:
 
 
 class Describing(ScriptedEngine):
-    """Ranks after a second, and says of each item what its description says, one after the other."""
+    """Ranks after a second, and says of each item what its description says, one after the other.
+
+    The order follows from the letters, and is another one where the system text is: so two versions can be told apart.
+    """
 
     def __init__(self, store: Store) -> None:
         super().__init__(scores=lambda label: -float(ord(label) * 7 % 11))
+        self._otherwise = ScriptedEngine(scores=lambda label: -float(ord(label) * 7 % 13))
         self._about = {item.title: _what(item) for item in store.items}
         self._in_turn = asyncio.Lock()
 
@@ -91,6 +100,8 @@ class Describing(ScriptedEngine):
         self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
     ) -> LabelScores:
         await asyncio.sleep(_RANK_S)
+        if _KEEPER in messages[0]["content"]:
+            return await self._otherwise.score_labels(messages, labels, cache_salt=cache_salt)
         return await super().score_labels(messages, labels, cache_salt=cache_salt)
 
     async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
@@ -139,7 +150,7 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
 
     def keep(page: Page, name: str, *, whole: bool = False) -> None:
         taken.append(images / f"{name}.png")
-        page.screenshot(path=taken[-1], full_page=whole)
+        _save(page.screenshot(full_page=whole), taken[-1])
 
     with _serving(data, read_folder(data), folder, status) as running, _browser() as browser:
         for locale, language in (("en-GB", "en"), ("zh-CN", "zh")):
@@ -155,7 +166,54 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
                     keep(page, f"why-{name}-{scheme}-{language}", whole=True)
                     page.context.close()
         _tour(browser, running, keep)
+        _of_prompts(browser, running, keep)
     return taken
+
+
+def _save(picture: bytes, path: Path) -> None:
+    """With few colours, which pages have: a third of the size."""
+    Image.open(BytesIO(picture)).convert("RGB").quantize(_COLOURS).save(path, optimize=True)
+
+
+def _of_prompts(browser: Browser, running: Running, keep: Any) -> None:
+    """The steps of `docs/tour.md` in the prompt studio, and the figures that its lists leave."""
+    page = _signed_in(browser, running, viewport=_STUDIO, locale="en-GB")
+    _edit(page, running, _KEEPER)
+    page.get_by_role("button", name="Run the tests").click()
+    page.locator("#tests p").wait_for(timeout=_LONGEST_MS)
+    keep(page, "studio-edit")
+    stale = _signed_in(browser, running, viewport=_STUDIO, locale="en-GB")
+    _edit(stale, running, "You are a shop assistant. Be short.")
+    page.get_by_role("button", name="Keep as a version").click()
+    page.locator(".loaded .diff").first.wait_for(timeout=_LONGEST_MS)
+    page.locator("#changes").scroll_into_view_if_needed()
+    keep(page, "studio-kept", whole=True)
+    stale.get_by_role("button", name="Keep as a version").click()
+    stale.locator("#beside details").wait_for(timeout=_LONGEST_MS)
+    keep(stale, "studio-stale")
+    page.get_by_role("link", name="Compare both with the model").click()
+    page.locator(".sides").nth(2).wait_for(timeout=_LONGEST_MS)
+    page.get_by_role("button", name="Ask for a verdict").click()
+    page.locator("#trial .note").wait_for(timeout=_LONGEST_MS)
+    page.locator(".diff").first.wait_for(timeout=_LONGEST_MS)
+    keep(page, "studio-compare")
+    page.goto(f"{running.address}/pages/quality")
+    keep(page, "quality-desktop-light-en", whole=True)
+    phone = _signed_in(browser, running, viewport=_PHONE, color_scheme="dark", locale="zh-CN")
+    for path, name, ready in (("prompts", "studio", "#tried pre"), ("quality", "quality", ".tile")):
+        phone.goto(f"{running.address}/pages/{path}")
+        phone.locator(ready).first.wait_for(timeout=_LONGEST_MS)
+        phone.wait_for_timeout(_SETTLED_MS)
+        keep(phone, f"{name}-phone-dark-zh", whole=True)
+
+
+def _edit(page: Page, running: Running, text: str) -> None:
+    """Begin the system text anew by some words, and wait for what that makes."""
+    page.goto(f"{running.address}/pages/prompts")
+    area = page.locator("textarea[name='file/_system.j2']")
+    area.fill(area.input_value().replace("You are a shop assistant.", text, 1))
+    page.locator("#tried .message", has_text=text).wait_for(timeout=_LONGEST_MS)
+    page.locator("#findings", has_text="Lint finds nothing wrong.").wait_for(timeout=_LONGEST_MS)
 
 
 def _tour(browser: Browser, running: Running, keep: Any) -> None:

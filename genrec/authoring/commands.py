@@ -14,7 +14,7 @@ import typer
 from genrec import runner
 from genrec.arguments import AsJson, InLanguage, LanguageName, Model, one_of
 from genrec.authoring.cases import Outcome, run_tests
-from genrec.authoring.differences import Difference, changed_settings, differences
+from genrec.authoring.differences import Difference, changed_settings, differences, fresh
 from genrec.authoring.findings import Finding
 from genrec.authoring.lint import lint
 from genrec.authoring.rendering import Rendered, render
@@ -315,19 +315,12 @@ def _count(number: int, what: str) -> str:
 
 
 def _show_differences(screen: Terminal, found: list[Difference]) -> None:
-    """A change of the system text is in every sample, and shown once."""
-    shown: set[tuple[str, ...]] = set()
-    for one in found:
+    """Each change once."""
+    for one, hunks in zip(found, fresh(found), strict=True):
         screen.line(f"\n{one.task}, {one.language}, sample {one.sample}: {one.tokens[0]} -> {one.tokens[1]} tokens")
-        repeated = 0
-        for hunk in one.hunks:
-            changed = tuple(line for line in hunk if line[0] != " ")
-            if changed in shown:
-                repeated += 1
-            else:
-                screen.line("\n".join(hunk))
-            shown.add(changed)
-        if repeated:
+        for hunk in hunks:
+            screen.line("\n".join(hunk))
+        if repeated := len(one.hunks) - len(hunks):
             screen.line(f" ({_count(repeated, 'change')} as above)")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from genrec.authoring.rendering import Rendered, render
@@ -12,19 +12,21 @@ from genrec.engine import TokenCounter
 from genrec.prompting import TASKS, FrontMatter, Messages, Pack, Task
 from genrec.wording import Language
 
+Hunk = tuple[str, ...]
+"""Some lines of a unified diff, without its head."""
 _AROUND = 1
 """Lines that are shown on either side of a change."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How one template renders otherwise for one sample. A hunk is some lines of a unified diff, without its head."""
+    """How one template renders otherwise for one sample."""
 
     task: Task
     language: Language
     sample: str
     tokens: tuple[int, int]
-    hunks: tuple[tuple[str, ...], ...]
+    hunks: tuple[Hunk, ...]
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,20 @@ def differences(
     return found
 
 
+def fresh(found: Iterable[Difference]) -> list[list[Hunk]]:
+    """Of each difference the hunks whose changes no earlier one has: that of a system text is in every sample."""
+    shown: set[Hunk] = set()
+    left: list[list[Hunk]] = []
+    for one in found:
+        left.append([])
+        for hunk in one.hunks:
+            changed = tuple(line for line in hunk if line[0] != " ")
+            if changed not in shown:
+                left[-1].append(hunk)
+            shown.add(changed)
+    return left
+
+
 def changed_settings(before: Pack, after: Pack) -> list[Changed]:
     """What the front matter says otherwise; tests and samples change no prompt."""
     found = []
@@ -80,7 +96,7 @@ def _settings(front: FrontMatter) -> dict[str, object]:
     return {"inputs": front.inputs, **inner, "user_fields": front.user_fields}
 
 
-def _hunks(was: Rendered, now: Rendered) -> Iterator[tuple[str, ...]]:
+def _hunks(was: Rendered, now: Rendered) -> Iterator[Hunk]:
     lines = list(difflib.unified_diff(_text(was.messages), _text(now.messages), n=_AROUND, lineterm=""))[2:]
     heads = [place for place, line in enumerate(lines) if line.startswith("@@")]
     yield from (tuple(lines[head + 1 : end]) for head, end in zip(heads, [*heads[1:], None], strict=True))

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from genrec.config import Config
 from genrec.engine import Engine, cache_folder
 from genrec.errors import StoreError
-from genrec.parts import build_retriever
+from genrec.parts import build_retriever, hold_out
 from genrec.recommender import Recommender
 from genrec.scene import Ask, seed_of
 from genrec.server.contests import Contests
@@ -23,6 +23,7 @@ from genrec.store.database import Changes, Mark, Tenant
 from genrec.types import Variant
 from retrieval import Encoder, Event, Weights
 from retrieval.cache import VectorCache
+from retrieval.fit import Case
 from retrieval.guards import Guards, Quarantine, Released
 
 MAY_LACK = "the database did not answer: this list may lack what was stored last"
@@ -118,6 +119,16 @@ class Desk:
         if at in {None, recommender.pack.version}:
             return recommender
         return recommender.with_pack(await self.read(self.prompts.pack, self.prompts.served, at))
+
+    def held_out(self) -> tuple[Recommender, list[Case]]:
+        """A recommender that does not know what each user took last, and those takes. Takes time; for threads.
+
+        Raises:
+            DataError: too few users took anything after a first item. StoreError. PromptError.
+        """
+        found = self.tenant.snapshot()
+        known, cases = hold_out(Store(found.items, found.users, found.events, people=self.tenant.people))
+        return self._build(known, found.released), cases
 
     async def contested(self, recommender: Recommender, ask: Ask) -> tuple[Recommender, Variant | None]:
         """The recommender with the version of its prompts that is chosen for a request, where versions compete.

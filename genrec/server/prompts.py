@@ -10,12 +10,13 @@ from typing import Any
 
 from genrec import runner
 from genrec.authoring.cases import Outcome, run_tests
+from genrec.authoring.differences import Difference, differences
 from genrec.authoring.lint import Finding, lint
 from genrec.authoring.rendering import Rendered, render
 from genrec.authoring.samples import demo_data, read_sample
 from genrec.engine import Engine
 from genrec.engine.base import Messages
-from genrec.errors import NotFound, PromptError
+from genrec.errors import Conflict, NotFound, PromptError
 from genrec.prompting import Pack, Task, load_pack, make_pack, pack_names
 from genrec.prompting.versions import LABELS, Label, Move, before
 from genrec.store.database import Tenant
@@ -69,6 +70,20 @@ class Prompts:
         """Keep a version for ever."""
         self._tenant.keep_prompt(pack.name, pack.version, pack.sources)
 
+    def keep_next(self, pack: Pack, seen: str) -> None:
+        """Keep a version, if none was kept since `seen` was the newest; versions never change, so none is lost.
+
+        Raises:
+            Conflict: one was. Two processes at the same moment may both keep one; then both are there.
+        """
+        if (newest := self.newest(pack.name)) not in {seen, pack.version}:
+            raise Conflict(f"version {newest} of {pack.name!r} was kept since you began: look at it first")
+        self.keep(pack)
+
+    def newest(self, name: str) -> str:
+        """The version that was kept last, or the one that ships."""
+        return str(self.versions(name)[-1]["version"])
+
     def versions(self, name: str) -> list[dict[str, Any]]:
         """The version that ships and every one that is kept, oldest first, with the labels that stand at them."""
         base, stand = self._base(name), self.labels(name)
@@ -113,6 +128,12 @@ class Prompts:
     def render(self, pack: Pack, task: Task, sample: str, language: Language, engine: Engine) -> Rendered:
         """What a sample of the pack makes. Raises PromptError."""
         return render(pack, task, read_sample(pack, demo_data(pack), sample, language), _Counter(engine))
+
+    def differences(
+        self, before: Pack, after: Pack, engine: Engine, *, only: Task | None = None, sample: str = ""
+    ) -> list[Difference]:
+        """What changes in the prompts that are sent, by the samples of the later one. Raises PromptError."""
+        return differences(before, after, _Counter(engine), only=only, sample=sample)
 
     def lint(self, pack: Pack, engine: Engine) -> list[Finding]:
         """What is wrong with a pack."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from genrec.errors import NotFound, StoreError
+from genrec.prompting import Pack
 from genrec.recommender import Recommender
 from genrec.scene import Ask
 from genrec.server.admission import TimeLeft
@@ -34,6 +35,13 @@ async def recommend(service: Service, desk: Desk, asked: AskBody) -> Recommendat
     answer = _warned(_of_variant(found, variant), warnings)
     service.metrics.count(answer)
     return _warned(answer, await _keep(service, desk, desk.tenant.save_recommendation, answer, request_of(asked)))
+
+
+async def try_out(service: Service, desk: Desk, asked: AskBody, pack: Pack) -> Recommendation:
+    """A whole answer by other prompts, which is not kept and counts nowhere. Raises as `recommend` does."""
+    async with _placed(service, desk) as (recommender, warnings, left):
+        found = await recommender.with_pack(pack).arecommend(**_arguments(asked), deadline_s=left())
+    return _warned(found, warnings)
 
 
 async def check(service: Service, desk: Desk, asked: AskBody) -> Recommender:
@@ -73,24 +81,31 @@ def request_of(asked: AskBody) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _at_work(
-    service: Service, desk: Desk, asked: AskBody
-) -> AsyncIterator[tuple[Recommender, Variant | None, list[str], TimeLeft]]:
-    """A place in the service, and the recommender at hand: the variant it is, warnings, and the time that is left.
+async def _placed(service: Service, desk: Desk) -> AsyncIterator[tuple[Recommender, list[str], TimeLeft]]:
+    """A place in the service, the recommender at hand, warnings, and the time that is left.
 
     What fails inside is counted, for neither a stream nor a batch says it by a status.
     """
     try:
         async with service.admission.place() as left:
             recommender, warnings = await desk.at_hand()
-            if asked.prompt:
-                yield await desk.prompted(recommender, asked.prompt), None, warnings, left
-            else:
-                chosen, variant = await desk.contested(recommender, Ask(**_arguments(asked)))
-                yield chosen, variant, warnings, left
+            yield recommender, warnings, left
     except Exception as error:
         service.metrics.failed.labels(type(error).__name__).inc()
         raise
+
+
+@asynccontextmanager
+async def _at_work(
+    service: Service, desk: Desk, asked: AskBody
+) -> AsyncIterator[tuple[Recommender, Variant | None, list[str], TimeLeft]]:
+    """The same with the prompts that the request names, or else that are chosen for it: the variant they are."""
+    async with _placed(service, desk) as (recommender, warnings, left):
+        if asked.prompt:
+            yield await desk.prompted(recommender, asked.prompt), None, warnings, left
+        else:
+            chosen, variant = await desk.contested(recommender, Ask(**_arguments(asked)))
+            yield chosen, variant, warnings, left
 
 
 def following(saved: Saved, n: int | None) -> AskBody:

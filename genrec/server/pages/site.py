@@ -5,13 +5,15 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 
-from genrec.server.pages import recommendations, signing, static, why
+from genrec.server.pages import comparisons, quality, recommendations, signing, static, studio, why
+from genrec.server.pages.trials import Trials
 
 
 def add_pages(app: FastAPI) -> None:
     """Let an application serve the pages, and show the first of them at its root."""
-    for routes in (signing, recommendations, why, static):
+    for routes in (signing, recommendations, why, studio, comparisons, quality, static):
         app.include_router(routes.router)
+    app.state.trials = Trials()
     app.add_api_route("/", _home, include_in_schema=False)
 
 

@@ -19,6 +19,7 @@ from genrec.prompting.versions import Label, Move
 from genrec.server.access import Admin, Reader
 from genrec.server.bodies import AtBody, LabelBody, RenderBody
 from genrec.server.desk import Desk
+from genrec.server.drafting import in_turn
 from genrec.server.failures import PreconditionFailed, PreconditionRequired
 from genrec.server.fields import Id, PathId
 from genrec.server.routes.common import TheService, errors
@@ -151,7 +152,7 @@ async def keep_version(desk: Admin, service: TheService, name: PathId, asked: At
         desk.prompts.keep(pack)
         return Kept(version=pack.version, findings=desk.prompts.lint(pack, service.engine))
 
-    return await _in_turn(service, desk, keep)
+    return await in_turn(service, desk, keep)
 
 
 @router.post("/{name}/render", responses=errors(404))
@@ -224,13 +225,7 @@ async def take_back(
 
 
 async def _of_draft(service: Service, desk: Desk, name: str, asked: AtBody, work: Callable[[Pack], _T]) -> _T:
-    return await _in_turn(service, desk, lambda: work(desk.prompts.draft(name, asked.at, asked.files)))
-
-
-async def _in_turn(service: Service, desk: Desk, work: Callable[[], _T]) -> _T:
-    """One after the other: rendering takes a processor, which recommendations need too."""
-    async with service.authoring:
-        return await desk.write(work)
+    return await in_turn(service, desk, lambda: work(desk.prompts.draft(name, asked.at, asked.files)))
 
 
 async def _where(desk: Desk, name: str, label: Label) -> str | None:
@@ -249,7 +244,7 @@ async def _expected(desk: Desk, name: str, label: Label, if_match: str | None) -
 
 async def _moved(desk: Desk, service: Service, response: Response, label: Label, move: Callable[[], str]) -> Stand:
     try:
-        version = await _in_turn(service, desk, move)
+        version = await in_turn(service, desk, move)
     except Conflict as error:
         raise PreconditionFailed(str(error)) from error
     await desk.after_write()

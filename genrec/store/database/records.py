@@ -99,6 +99,24 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Given:
+    """A list as it was given, the events that name it, and the verdicts on its reasons."""
+
+    recommendation: Recommendation
+    created_at: datetime
+    events: tuple[Event, ...]
+    verdicts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recent:
+    """The last lists of a tenant, oldest first; `items` are in its catalogue now."""
+
+    lists: tuple[Given, ...]
+    items: int
+
+
+@dataclass(frozen=True)
 class Feedback:
     """A verdict on the reason of one item of a recommendation."""
 

@@ -121,7 +121,7 @@ events = Table(
     Index("genrec_events_by_seq", "tenant", "seq", unique=True),
     Index("genrec_events_of_user", "tenant", "user_id", "moment", "seq"),
     Index("genrec_events_of_item", "tenant", "item_id"),
-    Index("genrec_events_of_recommendation", "tenant", "recommendation_id"),
+    Index("genrec_events_of_list", "tenant", "recommendation_id"),
 )
 
 recommendations = Table(
@@ -137,6 +137,7 @@ recommendations = Table(
     Column("holdout", Boolean, nullable=True),
     _of("genrec_users", "user_id"),
     Index("genrec_recommendations_of_user", "tenant", "user_id"),
+    Index("genrec_recommendations_by_time", "tenant", "created_at"),
     Index("genrec_recommendations_by_arm", "tenant", "arm", "created_at"),
 )
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from genrec.errors import DataError, NotFound
-from genrec.store.database import answers, behaviour, catalogue, persons, prompts, withholding
+from genrec.store.database import answers, behaviour, catalogue, persons, prompts, recent, withholding
 from genrec.store.database.link import Link
 from genrec.store.database.records import (
     Changes,
@@ -16,6 +16,7 @@ from genrec.store.database.records import (
     KeptVersion,
     LabelMove,
     Mark,
+    Recent,
     Saved,
     Snapshot,
     Stored,
@@ -186,6 +187,11 @@ class Tenant:
         """The items of the list that each event answers, by the event's id: what was seen and taken, or left."""
         with view(self._link, self.name) as now:
             return answers.answered(now)
+
+    def recent(self, limit: int) -> Recent:
+        """The last lists that were kept, and what became of them."""
+        with view(self._link, self.name) as now:
+            return recent.recent(now, limit)
 
     def add_feedback(self, feedback: Feedback) -> None:
         """Keep a verdict on a reason; the last one counts.

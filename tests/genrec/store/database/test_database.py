@@ -209,7 +209,7 @@ def test_a_database_of_the_first_revision_is_brought_up_and_keeps_its_keys(url: 
     database.close()
     engine = create_engine(url)
     with engine.begin() as connection:
-        for index in ("genrec_recommendations_by_arm", "genrec_events_of_recommendation"):
+        for index in ("genrec_recommendations_by_time", "genrec_recommendations_by_arm", "genrec_events_of_list"):
             connection.execute(text(f"DROP INDEX {index}"))
         for table, columns in _LATER.items():
             for column in columns:

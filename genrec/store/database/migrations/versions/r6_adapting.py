@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "5"
-down_revision = "4"
+revision = "6"
+down_revision = "5"
 
 
 def upgrade() -> None:
@@ -18,4 +18,3 @@ def upgrade() -> None:
         op.add_column(table, sa.Column(column, text, nullable=True))
     op.add_column("genrec_recommendations", sa.Column("holdout", sa.Boolean(), nullable=True))
     op.create_index("genrec_recommendations_by_arm", "genrec_recommendations", ["tenant", "arm", "created_at"])
-    op.create_index("genrec_events_of_recommendation", "genrec_events", ["tenant", "recommendation_id"])
