@@ -75,7 +75,7 @@ def test_lists_that_were_never_finished_are_in_no_rate(site: Site) -> None:
 
 def test_nobody_sees_the_figures_of_another_tenant(site: Site) -> None:
     fill(site.house.database.create_tenant("other"))
-    theirs = site.house.database.add_key("other", "all", ("read",))
+    theirs = site.house.database.add_key("other", "all", ["read"])
     site.house.list()
     expect(_quality(site, theirs).page.locator("#figures")).to_contain_text("No data yet.")
     asked = site.house.client.post("/v1/recommend", json={"user_id": "ann", "n": 1}, headers=bearer(theirs))

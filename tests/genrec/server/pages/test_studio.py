@@ -50,7 +50,7 @@ def _kept(site: Site, text: str) -> str:
 
 
 def _shipped(site: Site) -> str:
-    return Prompts(site.house.tenant).versions("general")[0]["version"]
+    return str(Prompts(site.house.tenant).versions("general")[0]["version"])
 
 
 def _complaints(seen: Seen) -> list[str]:
@@ -149,7 +149,7 @@ def test_a_label_that_somebody_moved_is_not_moved_from_an_old_page(site: Site) -
 
 
 def test_a_key_that_reads_tries_and_keeps_nothing(site: Site) -> None:
-    seen = _studio(site, site.house.database.add_key("default", "reads", ("read",)))
+    seen = _studio(site, site.house.database.add_key("default", "reads", ["read"]))
     _write(seen.page, _CRITIC)
     expect(seen.page.locator("#tried pre").first).to_have_text(_CRITIC)
     assert seen.page.get_by_role("button", name="Keep as a version").count() == 0
@@ -249,7 +249,8 @@ def _walk(site: Site, texts: list[str]) -> tuple[set[str], Seen]:
     """Templates, what they make, faults, versions, users and failures with these texts in them: what is in the page."""
     site.house.tenant.put_users([User(user_id=text) for text in texts])
     seen = _studio(site)
-    seen.page.on("dialog", lambda dialog: seen.complaints.append(dialog.message) or dialog.dismiss())
+    seen.page.on("dialog", lambda dialog: dialog.dismiss())
+    seen.page.on("dialog", lambda dialog: seen.complaints.append(f"dialog: {dialog.message}"))
     found: set[str] = set()
     hostile = "\n".join(f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" for text in texts)
     _write(seen.page, f"{_CRITIC}\n{hostile}\nthe end")
