@@ -1,6 +1,7 @@
 # make demo   recommendations with reasons for two people, on the real models
 # make serve  the demo shop over HTTP on http://127.0.0.1:8000; the first start prints an API key
 # make test   lint, types, import contracts and every test
+# make test-long  tests in a real browser, and those that take minutes
 # make train-demo  an adapter for the demo films, and what the gate says of it; killed, it goes on
 # make bench  both ranking strategies side by side on the real model
 # make bench-rank   ranking against the bare engine, JSON lists and rank-llm, on MovieLens 100K
@@ -20,10 +21,12 @@ INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 RUNS := $(VENV)/.runs-$(HARDWARE)
 TESTS := $(VENV)/.tests-$(HARDWARE)
 
+MANY := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $$((2 * $$(nproc))) --dist loadfile
+
 FILMS := .data/films
 RANK_LLM := .venv-rank-llm
 
-.PHONY: demo serve train-demo test bench bench-rank lint clean
+.PHONY: demo serve train-demo test test-long bench bench-rank lint clean
 
 demo: $(RUNS)
 	$(BIN)/genrec demo
@@ -37,10 +40,15 @@ train-demo: $(RUNS)
 	OMP_NUM_THREADS=2 $(BIN)/genrec train run --data prompts/movies/demo --adapters .data/adapters \
 		--candidates 10 --history 5 --most 160 --forms 1 --epochs 3 --look 5
 
-# Without models on every core, each with one thread of its own; with models alone, as they take all cores.
+# Without models two at once on every core, for they wait as much as they compute; with models alone, as they take all
+# cores. Those of a file stay together: they share what they set up.
 test: $(TESTS) lint
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not model"
+	$(MANY) -m "not model and not browser and not long"
 	$(BIN)/python -m pytest -m model
+
+test-long: $(TESTS)
+	$(MANY) -m "long and not browser"
+	$(MANY) -m browser
 
 bench: $(RUNS)
 	$(BIN)/python -m eval bench

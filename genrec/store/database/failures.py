@@ -40,6 +40,8 @@ def named_errors(name: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:  # outside of any statement of SQLAlchemy
         raise _store_error(name, error) from error
+    except UnicodeDecodeError as error:  # sqlite3 quotes a damaged schema, and what it quotes is no text
+        raise StoreError(f"{name}: its schema is no text: {_SQLITE_CURES[sqlite3.SQLITE_CORRUPT]}") from error
     except exc.TimeoutError as error:
         raise StoreError(f"{name}: too many wait for it already: {_WAIT}") from error
     except (exc.DataError, UnicodeEncodeError) as error:

@@ -11,7 +11,7 @@ from eval.service import crash
 _KILLS = 3
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.long)])
 def test_what_was_acknowledged_is_there_once_after_a_kill(
     tmp_path: Path, request: pytest.FixtureRequest, database: str
 ) -> None:

@@ -36,6 +36,7 @@ def test_what_is_there_is_not_written_again(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
+@pytest.mark.long
 def test_no_process_that_is_killed_leaves_half_of_anything(tmp_path: Path) -> None:
     assert kill_repeatedly(tmp_path, kills=5)["kills"] == 5
 
