@@ -44,10 +44,11 @@ train-demo: $(RUNS)
 # cores. Those of a file stay together: they share what they set up.
 test: $(TESTS) lint
 	$(MANY) -m "not model and not browser and not long"
-	$(BIN)/python -m pytest -m model
+	$(BIN)/python -m pytest -m "model and not long"
 
 test-long: $(TESTS)
-	$(MANY) -m "long and not browser"
+	$(MANY) -m "long and not browser and not model"
+	$(BIN)/python -m pytest -m "long and model"
 	$(MANY) -m browser
 
 bench: $(RUNS)

@@ -15,7 +15,7 @@ from tests.eval.worlds import chains, quiet
 pytestmark = pytest.mark.model
 
 
-@pytest.mark.parametrize("name", ["labels-4-calibrated", "json"])
+@pytest.mark.parametrize("name", ["labels-4-calibrated", pytest.param("json", marks=pytest.mark.long)])
 def test_methods_of_the_model(films: Recommender, name: str) -> None:
     split = leave_one_out(chains(users=60))
     cases = split.test[:6]
