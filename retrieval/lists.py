@@ -76,6 +76,8 @@ class KeptLists:
 
     def forget(self, rows: Iterable[int]) -> None:
         """These rows have other lists from now on."""
+        if not self._lists:  # while a catalogue is loaded nobody has asked yet
+            return
         with self._lock:
             for row in rows:
                 self._lists.pop(row, None)

@@ -114,7 +114,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is loaded by now stays. The collector would walk through all of it again and again, for 0.1 s each time.
+        # What is loaded by now stays: the collector would walk through all of it again and again, and all would wait.
         gc.collect()
         gc.freeze()
         for server in self.servers:
