@@ -72,7 +72,7 @@ def _event(data: Any) -> str:
 @contextmanager
 def serving(server: FaultyServer) -> Iterator[None]:
     """Until it is left, the server listens on a port of its own."""
-    config = uvicorn.Config(server.app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+    config = uvicorn.Config(server.app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()

@@ -21,22 +21,27 @@ import itertools, os, sys
 from genrec import Event
 from genrec.store.database import Database
 
+def say(*lines):
+    os.write(1, "".join(f"{{line}}\\n" for line in lines).encode())
+
 def write(round):
-    print(os.getpid(), flush=True)
+    say(os.getpid())
     tenant = Database.open(sys.argv[1]).tenant("acme")
     for n in itertools.count():
         ids = [f"{{round}}-{{n}}-{{i}}" for i in range({_BATCH})]
         tenant.add_events([Event(user_id="ann", item_id="lamp", type="view", event_id=id) for id in ids])
-        print("\\n".join(ids), flush=True)
+        say(*ids)
 
 for line in sys.stdin:
     child = os.fork()
     if not child:
         write(line.strip())
     os.waitpid(child, 0)
-    print("dead", flush=True)
+    say("dead")
 """
-"""Forks a writer for each line: what is imported once would take a second in each of them."""
+"""Forks a writer for each line: what is imported once would take a second in each of them.
+
+What it says goes out in one write, so that no line is cut off by the kill."""
 
 
 def test_what_was_acknowledged_outlives_the_process(database: Database, url: str, tenant: Tenant) -> None:
