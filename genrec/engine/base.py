@@ -15,11 +15,15 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank."""
+    """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank.
+
+    `writes`: reasons are written with it, too.
+    """
 
     name: str
     folder: Path
     rank: int
+    writes: bool = False
 
 
 @dataclass(frozen=True)

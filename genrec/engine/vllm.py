@@ -51,14 +51,15 @@ class VllmEngine:
     """One model on this machine: without compilation on a CPU, with vLLM's own choices on a GPU.
 
     All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread. With an
-    adapter, labels are scored with it; text is the base model's.
+    adapter, labels are scored with it, and sentences written if it was trained on them; what follows a schema is the
+    base model's.
     `vllm` is vLLM's own AsyncLLM, for measuring against it.
     """
 
-    def __init__(self, engine: Any, model: str, max_tokens: int, adapter: Any = None) -> None:
+    def __init__(self, engine: Any, model: str, max_tokens: int, adapter: Any = None, writer: Any = None) -> None:
         self.vllm = engine
         self._model = model
-        self._adapter = adapter
+        self._adapter, self._writer = adapter, writer
         self._max_tokens = max_tokens
         self._tokenizer = engine.get_tokenizer()
         self._label_ids: dict[str, int] = {}
@@ -97,7 +98,8 @@ class VllmEngine:
             raise EngineError(f"vLLM does not start with model {name!r}: {_first_line(error)}") from error
         if adapter is None:
             return cls(engine, name, max_tokens)
-        return cls(engine, adapter.name, max_tokens, LoRARequest(adapter.name, 1, str(adapter.folder)))
+        lora = LoRARequest(adapter.name, 1, str(adapter.folder))
+        return cls(engine, adapter.name, max_tokens, lora, lora if adapter.writes else None)
 
     @property
     def model(self) -> str:
@@ -136,7 +138,8 @@ class VllmEngine:
         )
         prompt = Usage()
         completion = 0
-        async for answer in self._run(messages, settings, sampling.cache_salt):
+        writer = None if schema else self._writer
+        async for answer in self._run(messages, settings, sampling.cache_salt, writer):
             piece = answer.outputs[0]
             completion += len(piece.token_ids)
             prompt = prompt if prompt.prompt_tokens else _usage(answer)
