@@ -29,4 +29,5 @@ def load_adapter(folder: Path, model: str | None, status: Status) -> tuple[Lora,
     """An adapter for a model, and its weight in the fused score. Raises ModelError for what is not one, saying why."""
     found = find_model(model, status)
     adapter, _ = read_adapter(folder, found.base, found.folder)
-    return Lora(adapter.model, folder, adapter.manifest.shape.rank), adapter.manifest.weight
+    said = adapter.manifest
+    return Lora(adapter.model, folder, said.shape.rank, said.writes), said.weight

@@ -45,6 +45,10 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def frozen(self, base: str) -> Path:
+        """For what the frozen layers of a model, by its SHA-256, make of prompts."""
+        return self.folder / "frozen" / base[:12]
+
     def versions(self) -> list[str]:
         """Every adapter that is kept."""
         return sorted(
