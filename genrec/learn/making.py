@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 import genrec
-from genrec.learn.adapter import Adapter, Base, Manifest, read_adapter, user_mark, write_adapter
+from genrec.learn.adapter import Adapter, Base, Manifest, Tensors, read_adapter, user_mark, write_adapter
 from genrec.learn.choosing import Choosing
 from genrec.learn.examples import Examples, Sampling
 from genrec.learn.gate import fit_share
@@ -62,15 +62,14 @@ def make_adapter(
         after = train(run / "preferring", scorer.network, preferring, plan, status=status, wandb=wandb).figures
         figures |= {f"{name}, preferring": value for name, value in after.items()}
     fit = fit_share(examples.validation, scorer.scores([example.prompt for example in examples.validation]))
-    manifest = _manifest(plan, examples).model_copy(
-        update={
-            "reasons": {origin: len(sentences)},
-            "pairs": len(pairs),
-            "weight": fit.weight if fit else 0.0,
-            "figures": figures,
-        }
-    )
+    learned = {"reasons": {origin: len(sentences)}, "pairs": len(pairs), "figures": figures}
+    earned = {"weight": fit.weight if fit else 0.0}
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in scorer.network.adapter.items()}
+    return _put(shelf, model, tensors, _manifest(plan, examples).model_copy(update=learned | earned))
+
+
+def _put(shelf: Shelf, model: Model, tensors: Tensors, manifest: Manifest) -> Adapter:
+    """Onto the shelf, by what it says of itself."""
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=shelf.folder) as draft:
         folder = Path(draft) / "adapter"
         write_adapter(folder, tensors, manifest)
