@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from genrec.errors import ModelError
 from genrec.learn.curves import Point
-from genrec.learn.examples import Example, Examples
+from genrec.learn.examples import Example, Examples, Prompt
 from genrec.learn.figures import ndcg
 from genrec.learn.plan import Schedule
 from genrec.learn.scorer import Scorer
@@ -31,7 +31,8 @@ class Choosing:
         self._scorer, self._schedule = scorer, schedule
         self._training, self._validation, self._sentences = examples.training, examples.validation, sentences
         self.rate, self.steps = schedule.rate, schedule.steps(len(examples.training))
-        prompts = [*(example.prompt for example in (*examples.training, *examples.validation)), *sentences]
+        prompts: list[Prompt | Sentence] = [example.prompt for example in (*examples.training, *examples.validation)]
+        prompts += sentences
         for number, prompt in enumerate(prompts):
             if number % 20 == 0:
                 status(f"running the frozen layers: {number} of {len(prompts)} prompts")

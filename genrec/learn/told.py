@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from typing import get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from genrec.learn.sentences import Occasion, Outcome
-from genrec.statistics import FEWEST, Paired, paired
+from genrec.statistics import FEWEST, Paired, Values, paired
 
 _MARGIN = 0.02
-"""How far a rate may be worse: of fewer than 50 prompts none."""
+"""How far the mean rate over users may be worse: so one prompt of fifty does not decide."""
 
 
 class Change(BaseModel):
@@ -39,19 +40,18 @@ class Told(BaseModel):
 
 def tell(occasions: Sequence[Occasion], current: Sequence[str], candidate: Sequence[str]) -> Told:
     """Check what both wrote behind the same prompts; their order is that of the occasions."""
-    sides = [
+    now, then = (
         [occasion.check(text)[0] for occasion, text in zip(occasions, texts, strict=True)]
         for texts in (current, candidate)
-    ]
+    )
     users = [occasion.user_id for occasion in occasions]
-    now, then = ({outcome: side.count(outcome) for outcome in ("passed", "ended", "rejected")} for side in sides)
     return Told(
         prompts=len(occasions),
         users=len(set(users)),
-        current=now,
-        candidate=then,
-        rejected=_change(users, *sides, "rejected"),
-        passed=_change(users, *sides, "passed"),
+        current={outcome: now.count(outcome) for outcome in get_args(Outcome)},
+        candidate={outcome: then.count(outcome) for outcome in get_args(Outcome)},
+        rejected=_change(users, now, then, "rejected"),
+        passed=_change(users, now, then, "passed"),
     )
 
 
@@ -79,7 +79,7 @@ def _change(users: Sequence[str], current: Sequence[Outcome], candidate: Sequenc
     return Change(difference=pair.difference, interval=(pair.low, pair.high))
 
 
-def _rates(users: Sequence[str], outcomes: Sequence[Outcome], of: Outcome) -> np.ndarray:
+def _rates(users: Sequence[str], outcomes: Sequence[Outcome], of: Outcome) -> Values:
     """Of each user the share of their prompts with an outcome."""
     found: defaultdict[str, list[bool]] = defaultdict(list)
     for user, outcome in zip(users, outcomes, strict=True):
