@@ -15,6 +15,7 @@ from genrec.learn.scorer import Scorer
 from genrec.learn.sentences import Occasion
 from genrec.learn.shelf import NOTHING, Shelf
 from genrec.learn.told import tell
+from genrec.learn.writing import write
 from genrec.parts import Status
 from genrec.prompting import Pack
 
@@ -56,7 +57,7 @@ def _written(
     """Reasons as they are served with an adapter in the network: the base model's where it was not trained on any."""
     if adapter is None or not adapter.manifest.writes:
         scorer.network.clear()
-    return scorer.write([occasion.messages for occasion in occasions], most, status) if most else []
+    return write(scorer, [occasion.messages for occasion in occasions], most, status) if most else []
 
 
 def _production(shelf: Shelf, model: Model) -> Adapter | None:

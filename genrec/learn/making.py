@@ -22,10 +22,10 @@ from genrec.learn.sentences import Origin, Sentence
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import Shelf
 from genrec.learn.train import train
+from genrec.learn.writing import write
 from genrec.parts import Status
 from genrec.prompting import Pack
 from genrec.types import PromptVersion
-from genrec.wording import Language
 
 
 def make_adapter(
@@ -42,7 +42,9 @@ def make_adapter(
 ) -> Adapter:
     """Train an adapter and put it on the shelf. Called again after it was killed, it goes on, to the same result."""
     scorer = Scorer(model.folder, shape, shelf.frozen(model.base.sha256), schedule.seed)
-    origin, sentences = _reasons(scorer, packs[0], examples, sampling.language, status)
+    most = packs[0].front("explain", sampling.language).sampling.max_tokens
+    kept = shelf.frozen(model.base.sha256) / "reasons"
+    origin, sentences = _reasons(scorer, examples, most, kept, status)
     plan = Plan(
         model=model.base.name,
         base=model.base.sha256,
@@ -79,13 +81,12 @@ def _put(shelf: Shelf, model: Model, tensors: Tensors, manifest: Manifest) -> Ad
 
 
 def _reasons(
-    scorer: Scorer, pack: Pack, examples: Examples, language: Language, status: Status
+    scorer: Scorer, examples: Examples, most: int, kept: Path, status: Status
 ) -> tuple[Origin, Sequence[Sentence]]:
     """Those that were kept or, where there are none, what the base model writes and the check passes; by whom."""
     if examples.kept:
         return "kept", examples.kept
-    most = pack.front("explain", language).sampling.max_tokens
-    texts = scorer.write([occasion.messages for occasion in examples.occasions], most, status)
+    texts = write(scorer, [occasion.messages for occasion in examples.occasions], most, status, kept=kept)
     found = [occasion.sentence(text) for occasion, text in zip(examples.occasions, texts, strict=True)]
     return "base", [sentence for sentence in found if sentence]
 

@@ -14,13 +14,9 @@ from genrec.learn.frozen import Frozen
 from genrec.learn.network import Network
 from genrec.learn.sentences import Sentence
 from genrec.learn.shape import Shape
-from genrec.parts import Status
 from genrec.prompting import Messages
 from genrec.ranking import LABELS
 from genrec.statistics import Values
-
-_SIDE_BY_SIDE = 8
-"""Reasons that are written at once."""
 
 
 class Scorer:
@@ -58,12 +54,7 @@ class Scorer:
         rests = [self._tokens.rest(sentence.rest) for sentence in sentences]
         return self.network.losses([self.freeze(sentence) for sentence in sentences], rests)
 
-    def write(self, prompts: Sequence[Messages], most: int, status: Status) -> list[str]:
+    def write(self, prompts: Sequence[Messages], most: int) -> list[str]:
         """What the network writes behind each prompt in at most so many tokens, as serving does at temperature 0."""
         tokens = [self._tokens.ids(prompt) for prompt in prompts]
-        texts: list[str] = []
-        for start in range(0, len(tokens), _SIDE_BY_SIDE):
-            status(f"writing reasons: {start} of {len(tokens)}")
-            written = self.network.write(tokens[start : start + _SIDE_BY_SIDE], most, self._tokens.end)
-            texts += map(self._tokens.text, written)
-        return texts
+        return [self._tokens.text(written) for written in self.network.write(tokens, most, self._tokens.end)]

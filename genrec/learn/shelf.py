@@ -5,7 +5,7 @@ verdicts/VERSION.json
 moves.jsonl         every move of the label `production`, oldest first
 erased.jsonl        adapters that saw somebody who was erased since
 runs/               how each was trained: its plan, its curves, where it stands
-frozen/             what frozen layers made of prompts; may be removed at any time
+frozen/             what frozen layers made of prompts, and the base model wrote; may be removed at any time
 """
 
 from __future__ import annotations

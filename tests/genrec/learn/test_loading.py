@@ -74,10 +74,10 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
     scorer = Scorer(model.folder, shape, tmp_path / "frozen")
     scorer.network.load({name: torch.tensor(numbers) for name, numbers in tensors.items()})
     (ours,) = scorer.scores([prompt])
-    (text,) = scorer.write([asked], 40, lambda _: None)
+    (text,) = scorer.write([asked], 40)
     scorer.network.clear()
     (base,) = scorer.scores([prompt])
-    (plain,) = scorer.write([asked], 40, lambda _: None)
+    (plain,) = scorer.write([asked], 40)
     assert text[:30] != plain[:30]
     (refused,) = found["trace"]["rejected_reasons"]
     assert refused["text"].startswith((asked[-1]["content"] + text)[:200])
