@@ -56,7 +56,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train an adapter and let the gate judge it. After a kill the same command goes on, to the same result."""
-    making, judging = _imported("making"), _imported("judging")
     sampling = Sampling(
         candidates=candidates,
         history=history,
@@ -70,6 +69,7 @@ def run(
     schedule = Schedule(epochs=epochs, batch=batch, side_by_side=side_by_side, rate=rate, look=look, seed=seed)
     with terminal(cache_folder() / "log.txt") as screen:
         shelf, source = shelf_of(adapters, data), source_of(data, database, tenant)
+        making, judging = _imported("making"), _imported("judging")
         packs = [load_pack(name) for name in (pack or source.pack, *(paraphrase or ()))]
         base = find_model(model, screen.status)
         examples = _examples(source, packs, sampling, screen.status)
@@ -93,9 +93,9 @@ def judge(
     as_json: AsJson = False,
 ) -> None:
     """Hold an adapter against the one that ranks now, for people whom it never saw."""
-    judging = _imported("judging")
     with terminal(cache_folder() / "log.txt") as screen:
         shelf, source = shelf_of(adapters, data), source_of(data, database, tenant)
+        judging = _imported("judging")
         place, base = shelf.place(version), find_model(model, screen.status)
         adapter, _ = read_adapter(place, base.base, base.folder)
         serving, trained = load_pack(pack or source.pack), adapter.manifest.prompts[0]

@@ -78,9 +78,10 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
     scorer.network.clear()
     (base,) = scorer.scores([prompt])
     (plain,) = scorer.write([asked], 40)
-    assert text[:30] != plain[:30]
-    (refused,) = found["trace"]["rejected_reasons"]
-    assert refused["text"].startswith((asked[-1]["content"] + text)[:200])
+    reason, refused = shown["reason"], found["trace"]["rejected_reasons"]
+    said = reason["text"] if reason["source"] == "llm" else refused[0]["text"]
+    assert (asked[-1]["content"] + text).startswith(said)
+    assert not (asked[-1]["content"] + plain).startswith(said)
     by_label = {candidate["label"]: candidate["model_logprob"] for candidate in found["trace"]["candidates"]}
     theirs = np.array([by_label[label] for label in sorted(by_label)])
     theirs -= np.log(np.exp(theirs).sum())
