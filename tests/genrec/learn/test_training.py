@@ -133,7 +133,7 @@ def test_what_it_is_told_becomes_likely(tmp_path: Path, small_model: Path, own_c
     """One sentence of seven tokens, its end among them: 10.8 nats each, where all tokens are as likely."""
     few = training.examples()
     told = few.kept[:1]
-    schedule = Schedule(epochs=30, batch=8, rate=2e-2, look=10, patience=50, reason_weight=2)
+    schedule = Schedule(epochs=60, batch=8, rate=2e-2, look=20, patience=50, reason_weight=2)
     shown, shape = Examples(few.training[:8], few.training[:8], ()), Shape(rank=8, layers=4, dropout=0)
     scorer, plan = Scorer(small_model, shape, tmp_path / "frozen"), _plan(shape, schedule)
     assert scorer.losses(told).item() > 10
