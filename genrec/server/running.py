@@ -33,6 +33,9 @@ _WAIT_S = 2.0
 """For the database: a recommendation that it holds up is given from memory, and soon."""
 _FIRST_KEY = "first"
 _AFTER_DEADLINE_S = 5
+_IDLE_S = 75
+"""How long a connection stays open on which nothing is asked: longer than proxies keep theirs (60 s is usual), or the
+service would close one just when a request comes on it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ def run(service: Service, host: str, port: int, status: Status) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=int(service.config.deadline_s) + _AFTER_DEADLINE_S,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
