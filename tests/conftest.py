@@ -44,10 +44,13 @@ Genrec = Callable[..., Ran]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses the browser is marked so."""
+    """Whatever uses the browser is marked so, and what uses the engine of the session runs in one process."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        used = getattr(item, "fixturenames", ())
+        if "browser" in used:
             item.add_marker(pytest.mark.browser)
+        if "films" in used:
+            item.add_marker(pytest.mark.xdist_group("films"))
 
 
 @pytest.fixture
