@@ -72,11 +72,12 @@ def build(
     engine: ScriptedEngine | None = None,
     *,
     settings: Settings | None = None,
+    url: str = "",
     empty: bool = False,
     **config: Any,
 ) -> House:
-    """A service on a new database; its client is not open yet."""
-    database = Database.open(f"sqlite:///{path}", timeout_s=1)
+    """A service on a new database, in SQLite at `path` where no `url` names one; its client is not open yet."""
+    database = Database.open(url or f"sqlite:///{path}", timeout_s=1)
     tenant = database.create_tenant("default")
     if not empty:
         fill(tenant)
