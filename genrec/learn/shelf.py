@@ -123,8 +123,11 @@ class Shelf:
         return self._move(stood[-2], "rollback")
 
     def forget(self, user_id: str) -> list[str]:
-        """Mark every adapter that saw a user who is erased: it is not promoted any more. Returns all that did."""
-        saw = [version for version in self.versions() if read_manifest(self.folder / version).saw(user_id)]
+        """Mark every adapter that saw a user who is erased: it is not promoted any more. Returns all that did.
+
+        One whose manifest cannot be read may have seen anybody.
+        """
+        saw = [version for version in self.versions() if self._may_have_seen(version, user_id)]
         for version in saw:
             if version not in self.erased():
                 self._append(_ERASED, {"version": version, "time": _now()})
@@ -133,6 +136,12 @@ class Shelf:
     def erased(self) -> Mapping[str, str]:
         """The adapters that saw somebody who was erased since, and when the first of them was."""
         return {row["version"]: row["time"] for row in reversed(self._rows(_ERASED, {"version", "time"}))}
+
+    def _may_have_seen(self, version: str, user_id: str) -> bool:
+        try:
+            return read_manifest(self.folder / version).saw(user_id)
+        except ModelError:
+            return True
 
     def _move(self, version: str, by: str) -> Move:
         if version in self.erased():

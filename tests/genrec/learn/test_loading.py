@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from genrec import Event, Item, Recommender, User
-from genrec.engine import Lora
+from genrec.cli import app
 from genrec.errors import ModelError
 from genrec.learn.adapter import Manifest, shapes, write_adapter
 from genrec.learn.examples import Prompt, Sampling
@@ -19,8 +19,6 @@ from genrec.learn.loading import find_model, load_adapter
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
 from genrec.learn.source import from_database
-from genrec.parts import start_engine
-from genrec.runner import run
 from genrec.store.database import Database
 from genrec.testing import ScriptedEngine
 from genrec.types import PromptVersion
@@ -56,7 +54,7 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
         [*command, "--adapter", str(tmp_path / "adapter")], capture_output=True, text=True, check=True
     )
     found = json.loads(said.stdout)
-    lora, _ = load_adapter(tmp_path / "adapter", None, lambda _: None)
+    lora, _ = load_adapter(tmp_path / "adapter", model)
     assert found["model"] == lora.name
     assert found["trace"]["model_weight"] == 0.25
     assert found["fallback"] is None
@@ -77,9 +75,11 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
     assert abs(theirs - base).max() > 0.05
 
 
-def test_a_server_gets_no_adapter_from_here(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot be put into the server at .*: load it there"):
-        run(start_engine("http://127.0.0.1:1", None, lambda _: None, Lora("m+1", tmp_path, 8)))
+def test_a_server_gets_no_adapter_by_this_command(tmp_path: Path) -> None:
+    """Which model runs there, and whether the adapter is for it, is found out by the service alone."""
+    command = ["recommend", "--data", str(FILMS), "--user", "maya", "--engine", "http://127.0.0.1:1"]
+    with pytest.raises(ModelError, match="leave --engine out"):
+        app([*command, "--adapter", str(tmp_path)], standalone_mode=False)
 
 
 def test_a_tenant_gives_its_events_and_the_lists_that_they_answered(sqlite_url: str) -> None:
