@@ -125,9 +125,9 @@ class Adapters:
 
     async def _is_there(self, version: str) -> bool:
         """Whether a version ranks already, and is in the engine: a server that was started again has it no more."""
-        if version == NOTHING or self.now is None or self.now.version != version:
-            return version == NOTHING and self.now is None
-        return await runner.wait(self.now.engine.is_loaded())
+        if self.now is None:
+            return version == NOTHING
+        return self.now.version == version and await runner.wait(self.now.engine.is_loaded())
 
     async def _swap(self, ranks: str, production: str) -> None:
         self._again = monotonic() + _AGAIN_S
