@@ -24,7 +24,7 @@ _READY_S = 300
 _ENDING_S = 60
 _KEY = re.compile(r"genrec_[0-9a-f]{16}_[\w-]{43}")
 _SERVER = "import sys; from genrec.cli import main; sys.argv = ['genrec', *sys.argv[1:]]; main()"
-_FOR_ADAPTERS = ("--enable-lora", "--max-loras", "2", "--max-lora-rank", "64")
+_FOR_ADAPTERS = ("--enable-lora", "--max-loras", "2", "--max-lora-rank", "8")
 
 
 @contextmanager

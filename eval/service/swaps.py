@@ -1,7 +1,8 @@
 """Adapters are promoted and taken back under a running service: which of them made each answer meanwhile.
 
 A real `genrec serve` process with the real model, adapters that nobody trained, and clients over HTTP that ask all the
-time, every second one for a stream. What ranked when is read from the log of the service.
+time, every second one for a stream, about a catalogue so small that prompts are short: on a CPU adapters cost vLLM much
+time for each token. What ranked when is read from the log of the service.
 """
 
 from __future__ import annotations
@@ -28,10 +29,9 @@ from eval.service.untrained import promote, stock
 from genrec.engine import default_model
 from genrec.learn.loading import find_model
 from genrec.learn.shelf import NOTHING, Shelf
-from genrec.prompting import pack_folder
-from genrec.store import read_folder
+from genrec.store import write_folder
+from genrec.testing import tiny_store
 
-DATA = pack_folder() / "shop" / "demo"
 _CLIENTS = 2
 _PATIENCE_S = 120
 """For the first answer by an adapter that was promoted."""
@@ -83,7 +83,7 @@ class _Clients:
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
-        self._users = read_folder(DATA).user_ids
+        self._users = tiny_store().user_ids
         self._numbers = itertools.count()
         self._stopped = threading.Event()
         self.answers: list[_Answer] = []
@@ -134,6 +134,9 @@ def measure(moves: int, work: Path, status: Status, *, server: bool = False) -> 
     """
     shelf, model = Shelf(work / "adapters"), find_model(None, status)
     versions = [stock(shelf, model, seed) for seed in range(3)]
+    store = tiny_store()
+    users = [store.user(user_id) for user_id in store.user_ids]
+    write_folder(work / "data", {"items": store.items, "users": users, "events": store.events}, pack="shop")
     with _serving(shelf, work, status, server=server) as (url, key), _client(url, key) as client:
         clients, firsts = _Clients(client), []
         with clients.asking():
@@ -169,13 +172,13 @@ def _move(shelf: Shelf, versions: list[str], number: int) -> str:
 def _serving(shelf: Shelf, work: Path, status: Status, *, server: bool) -> Iterator[tuple[str, str]]:
     more = ["--adapters", str(shelf.folder)]
     if not server:
-        with running_genrec(DATA, work, more, status) as found:
+        with running_genrec(work / "data", work, more, status) as found:
             yield found
         return
     port = free_port()
     with (
         running_vllm(port, work / "vllm.log", status, adapters=True),
-        running_genrec(DATA, work, [*more, "--engine", f"http://127.0.0.1:{port}"], status) as found,
+        running_genrec(work / "data", work, [*more, "--engine", f"http://127.0.0.1:{port}"], status) as found,
     ):
         yield found
 

@@ -19,7 +19,7 @@ from genrec.types import Usage
 _MOST_LOGPROBS = 20
 """What the OpenAI API returns at most. vLLM is asked for the labels themselves instead."""
 _CONNECT_S = 5.0
-_FOR_ADAPTERS = "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and --enable-lora --max-loras 2 --max-lora-rank 64"
+_FOR_ADAPTERS = "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and --enable-lora --max-loras 2 --max-lora-rank RANK"
 
 
 class HttpEngine:

@@ -39,7 +39,11 @@ _CPU_ENVIRONMENT = {
 _CPU_BLOCK = 32
 """Tokens in a block of the prefix cache, which holds whole blocks only; vLLM takes 128 on CPUs unless told."""
 _RANKS = (8, 16, 32, 64)
-"""Of adapters that vLLM makes room for."""
+"""Of adapters that vLLM makes room for. On a CPU the time of a prompt with an adapter grows with it."""
+_ADAPTERS = 2
+"""At once: one that ranks, and one whose place it took while requests still run by that. vLLM gets room for one more:
+on a CPU it adds what is in the last place to prompts that are asked without an adapter beside others that are asked
+with one (vllm-project/vllm#48421), and nothing ever is in that place."""
 _TOKENISED = 512
 """Prompts whose tokens are kept: counted for the budget, scored, and asked again."""
 
@@ -239,8 +243,7 @@ def machine_arguments() -> dict[str, Any]:
 
 
 def _adapter_arguments(rank: int) -> dict[str, Any]:
-    """Room for two: one that ranks, and one that took its place while requests still run by the first."""
-    return {"enable_lora": True, "max_loras": 2, "max_lora_rank": next(room for room in _RANKS if room >= rank)}
+    return {"enable_lora": True, "max_loras": _ADAPTERS + 1, "max_lora_rank": next(r for r in _RANKS if r >= rank)}
 
 
 def _stop(engine: Any) -> None:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from genrec.errors import DataError, ModelError
 from genrec.learn.adapter import MANIFEST, Adapter, read_manifest
 from genrec.learn.gate import Verdict
+from genrec.learn.shape import Shape
 
 NOTHING = "none"
 """What the label stands at before anything is promoted: no adapter, the base model."""
@@ -64,6 +65,12 @@ class Shelf:
             known = ", ".join(self.versions()) or "none yet"
             raise ModelError(f"no adapter {version!r} in {self.folder}, there are {known}: see genrec train list")
         return self.folder / version
+
+    def rank(self) -> int:
+        """The highest of its adapters, that of a new one where there are none. Raises ModelError as `read_manifest`."""
+        return max(
+            (read_manifest(self.folder / version).shape.rank for version in self.versions()), default=Shape().rank
+        )
 
     def judged(self, version: str, verdict: Verdict) -> None:
         """Keep what the gate said; a later verdict takes the place of an earlier one."""

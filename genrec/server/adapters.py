@@ -64,7 +64,8 @@ class Adapters:
     """Follows one shelf, on one event loop.
 
     An adapter that takes another's place is loaded beside it. New requests rank with the new one, those that run finish
-    with the old one, which is then unloaded. Whatever goes wrong, what ranks goes on ranking, and `standing` says so.
+    with the old one, which is then unloaded, before a third may be loaded: an engine has room for two. Whatever goes
+    wrong, what ranks goes on ranking, and `standing` says so.
     """
 
     def __init__(self, shelf: Shelf, model: Model, engine: AdaptableEngine) -> None:
@@ -130,6 +131,7 @@ class Adapters:
         return self.now.version == version and await runner.wait(self.now.engine.is_loaded())
 
     async def _swap(self, ranks: str, production: str) -> None:
+        await asyncio.gather(*self._retiring)
         self._again = monotonic() + _AGAIN_S
         self._take_place(await self._load(production))
         self._again = 0.0

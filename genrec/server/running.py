@@ -19,7 +19,6 @@ from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER
 from genrec.errors import DataError
 from genrec.learn.loading import find_model
-from genrec.learn.shape import MOST_RANK
 from genrec.learn.shelf import Shelf
 from genrec.parts import Status, load_encoder, start_engine
 from genrec.prompting import load_pack
@@ -72,10 +71,9 @@ def serve(
         _furnish(database, place, status)
         _first_key(database, log)
         encoder = load_encoder(DEFAULT_ENCODER, status)
-        started = runner.run(start_engine(engine, model, status, MOST_RANK if place.adapters else 0))
-        adapters = (
-            Adapters(Shelf(place.adapters), find_model(started.root, status), started) if place.adapters else None
-        )
+        shelf = Shelf(place.adapters) if place.adapters else None
+        started = runner.run(start_engine(engine, model, status, shelf.rank() if shelf else 0))
+        adapters = Adapters(shelf, find_model(started.root, status), started) if shelf else None
     except BaseException:
         database.close()
         raise

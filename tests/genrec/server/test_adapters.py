@@ -45,6 +45,7 @@ class Adaptable(ScriptedEngine):
     def __init__(self) -> None:
         super().__init__()
         self.there: list[str] = []
+        self.most = 0
         self.scored: list[str | None] = []
         self.held: str | None = None
         self.let_go = threading.Event()
@@ -55,6 +56,7 @@ class Adaptable(ScriptedEngine):
             raise EngineError("no room")
         assert (folder / TENSORS).exists()
         self.there.append(name)
+        self.most = max(self.most, len(self.there))
 
     async def has_adapter(self, name: str) -> bool:
         return name in self.there
@@ -184,13 +186,16 @@ def test_a_request_ends_with_the_adapter_with_which_it_began(tmp_path: Path, own
             _soon(lambda: shop.ready()["ranks"] == shop.second)
             assert shop.ranks() == shop.second
             assert old in shop.engine.there  # it waits for the one that still runs
+            shop.shelf.rollback()  # and so does what would be the third
         finally:
             shop.engine.let_go.set()
         given = begun.result()
         assert given["model"].endswith(shop.first)
         assert given["fallback"] is None
         assert shop.engine.scored.count(old) == 2
-        _soon(lambda: old not in shop.engine.there)
+        _soon(lambda: shop.ranks() == shop.first and len(shop.engine.there) == 1)
+        assert old not in shop.engine.there
+        assert shop.engine.most == 2
 
 
 def _flip(shop: Shop) -> None:
