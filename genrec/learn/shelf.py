@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from genrec.errors import DataError, ModelError
-from genrec.learn.adapter import MANIFEST, Adapter, read_manifest
+from genrec.learn.adapter import MANIFEST, Adapter, Manifest, read_manifest
 from genrec.learn.gate import Verdict
 from genrec.learn.shape import Shape
 
@@ -67,10 +67,9 @@ class Shelf:
         return self.folder / version
 
     def rank(self) -> int:
-        """The highest of its adapters, that of a new one where there are none. Raises ModelError as `read_manifest`."""
-        return max(
-            (read_manifest(self.folder / version).shape.rank for version in self.versions()), default=Shape().rank
-        )
+        """The highest of its adapters, or that of a new one."""
+        found = [self._manifest(version) for version in self.versions()]
+        return max([Shape().rank, *(manifest.shape.rank for manifest in found if manifest)])
 
     def judged(self, version: str, verdict: Verdict) -> None:
         """Keep what the gate said; a later verdict takes the place of an earlier one."""
@@ -134,7 +133,8 @@ class Shelf:
 
         One whose manifest cannot be read may have seen anybody.
         """
-        saw = [version for version in self.versions() if self._may_have_seen(version, user_id)]
+        found = {version: self._manifest(version) for version in self.versions()}
+        saw = [version for version, manifest in found.items() if manifest is None or manifest.saw(user_id)]
         for version in saw:
             if version not in self.erased():
                 self._append(_ERASED, {"version": version, "time": _now()})
@@ -144,11 +144,12 @@ class Shelf:
         """The adapters that saw somebody who was erased since, and when the first of them was."""
         return {row["version"]: row["time"] for row in reversed(self._rows(_ERASED, {"version", "time"}))}
 
-    def _may_have_seen(self, version: str, user_id: str) -> bool:
+    def _manifest(self, version: str) -> Manifest | None:
+        """None where it cannot be read: such an adapter is not loaded."""
         try:
-            return read_manifest(self.folder / version).saw(user_id)
+            return read_manifest(self.folder / version)
         except ModelError:
-            return True
+            return None
 
     def _move(self, version: str, by: str) -> Move:
         if version in self.erased():
