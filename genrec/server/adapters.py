@@ -131,6 +131,7 @@ class Adapters:
         return self.now.version == version and await runner.wait(self.now.engine.is_loaded())
 
     async def _swap(self, ranks: str, production: str) -> None:
+        self.standing = replace(self.standing, production=production)
         await asyncio.gather(*self._retiring)
         self._again = monotonic() + _AGAIN_S
         self._take_place(await self._load(production))

@@ -187,6 +187,8 @@ def test_a_request_ends_with_the_adapter_with_which_it_began(tmp_path: Path, own
             assert shop.ranks() == shop.second
             assert old in shop.engine.there  # it waits for the one that still runs
             shop.shelf.rollback()  # and so does what would be the third
+            _soon(lambda: shop.ready()["production"] == shop.first)
+            assert shop.ready()["ranks"] == shop.second
         finally:
             shop.engine.let_go.set()
         given = begun.result()
