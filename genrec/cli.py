@@ -40,12 +40,12 @@ from genrec.authoring.samples import DEMO
 from genrec.comparing import compare
 from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
-from genrec.errors import EngineError, GenrecError
+from genrec.errors import EngineError, GenrecError, ModelError
 from genrec.explain import alike
 from genrec.fitting import fit
 from genrec.importing import imports
 from genrec.learn.commands import training
-from genrec.learn.loading import load_adapter
+from genrec.learn.loading import find_model, load_adapter
 from genrec.parts import build_retriever, hold_out
 from genrec.prompting import load_pack, pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
@@ -126,7 +126,12 @@ def recommend(
             store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
         lora, weights = None, folder_model_weights(folder)
         if adapter is not None:
-            lora, earned = load_adapter(adapter, model, screen.status)
+            if engine is not None:
+                raise ModelError(
+                    f"--adapter is for a model that runs here, not for the one at {engine}: leave --engine out, or let "
+                    "genrec serve --adapters load it there"
+                )
+            lora, earned = load_adapter(adapter, find_model(model, screen.status))
             weights |= {lora.name: earned}
         recommender = Recommender.from_store(
             store,
