@@ -49,6 +49,7 @@ app.command(epilog="Example: python -m eval candidates --data films --users 200 
 app.command(epilog="Example: python -m eval fair --data films --methods retriever,labels --users 100")(fair)
 app.command("memory", epilog="Example: python -m eval memory --data films --candidates lists.tsv")(memorised)
 app.command("service-outage", epilog="Example: python -m eval service-outage --requests 200")(service.outage)
+app.command("adapter-swaps", epilog="Example: python -m eval adapter-swaps --swaps 50")(service.swaps)
 app.command("service-contract", epilog="Example: python -m eval service-contract --json")(service.contract)
 app.command("service-isolation", epilog="Example: python -m eval service-isolation")(service.isolation)
 app.command("service-pages", epilog="Example: python -m eval service-pages --json")(service.pages)

@@ -22,7 +22,7 @@ KINDS = {
 _LISTS = {"allow", "deny"}
 _SHARED = {"name", "label"}
 """Path parameters that name nothing of one tenant's."""
-_READING = {"/v1/recommend", "/v1/recommend/batch", "/v1/explain", "/v1/why-not", "/v1/rerank"}
+_READING = {"/v1/recommend", "/v1/recommend/batch", "/v1/explain", "/v1/why-not", "/v1/influences", "/v1/rerank"}
 """What is asked by POST and changes nothing of what a tenant has put."""
 
 

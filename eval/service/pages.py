@@ -26,7 +26,7 @@ from pydantic import BaseModel
 
 from eval.method import Status
 from genrec.config import Config
-from genrec.engine import DEFAULT_ENCODER
+from genrec.engine import DEFAULT_ENCODER, Tokens, default_model, resolve
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling
 from genrec.errors import DataError
 from genrec.parts import load_encoder
@@ -41,7 +41,7 @@ from retrieval import Item
 _RANK_S, _REASON_S = 1.0, 0.3
 _CARDS = 5
 _LONGEST_MS = 60_000
-_COLOURS = 64
+_COLOURS = 256
 _SETTLED_MS = 1_000
 _LISTENS = "listening on "
 _DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -88,6 +88,7 @@ class Describing(ScriptedEngine):
     """Ranks after a second, and says of each item what its description says, one after the other.
 
     The order follows from the letters, and is another one where the system text is: so two versions can be told apart.
+    Tokens are counted as the model does in whose place it stands.
     """
 
     def __init__(self, store: Store) -> None:
@@ -95,6 +96,7 @@ class Describing(ScriptedEngine):
         self._otherwise = ScriptedEngine(scores=lambda label: -float(ord(label) * 7 % 13))
         self._about = {item.title: _what(item) for item in store.items}
         self._in_turn = asyncio.Lock()
+        self._tokens = Tokens(resolve(default_model(), lambda _: None))
 
     async def score_labels(
         self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
@@ -103,6 +105,9 @@ class Describing(ScriptedEngine):
         if _KEEPER in messages[0]["content"]:
             return await self._otherwise.score_labels(messages, labels, cache_salt=cache_salt)
         return await super().score_labels(messages, labels, cache_salt=cache_salt)
+
+    async def count_tokens(self, messages: Messages) -> int:
+        return self._tokens.of(messages)
 
     async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
         async with self._in_turn:
@@ -150,7 +155,7 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
 
     def keep(page: Page, name: str, *, whole: bool = False) -> None:
         taken.append(images / f"{name}.png")
-        _save(page.screenshot(full_page=whole), taken[-1])
+        save_picture(page.screenshot(full_page=whole), taken[-1])
 
     with _serving(data, read_folder(data), folder, status) as running, _browser() as browser:
         for locale, language in (("en-GB", "en"), ("zh-CN", "zh")):
@@ -170,8 +175,8 @@ def photograph(data: Path, folder: Path, images: Path, status: Status) -> list[P
     return taken
 
 
-def _save(picture: bytes, path: Path) -> None:
-    """With few colours, which pages have: a third of the size."""
+def save_picture(picture: bytes, path: Path) -> None:
+    """With as many colours as a palette holds: less than half of the size, and nothing is seen of it."""
     Image.open(BytesIO(picture)).convert("RGB").quantize(_COLOURS).save(path, optimize=True)
 
 

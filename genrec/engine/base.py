@@ -95,6 +95,31 @@ class Engine(Protocol):
         """Free everything; the engine cannot be used afterwards. Closing twice does nothing."""
 
 
+class AdaptableEngine(Engine, Protocol):
+    """A model that takes adapters while it runs, each under a name, and answers with the one that is named."""
+
+    @property
+    def root(self) -> str:
+        """What the files of the model are found by: a name that `resolve` knows, or a folder."""
+
+    async def load_adapter(self, name: str, folder: Path) -> None:
+        """Take an adapter, under a name that was never used."""
+
+    async def has_adapter(self, name: str) -> bool:
+        """Whether an adapter is there: a server that was started again has none of those it took before."""
+
+    async def unload_adapter(self, name: str) -> None:
+        """Let go of an adapter, when nothing runs by it any more; of one that is not there, too."""
+
+    async def score_labels(
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None, adapter: str | None = None
+    ) -> LabelScores:
+        """The same, with the adapter of that name; None is the model as it is."""
+
+    def generate(self, messages: Messages, sampling: Sampling, *, adapter: str | None = None) -> AsyncIterator[Chunk]:
+        """The same."""
+
+
 def begins_answer(messages: Messages) -> bool:
     """True if the last message is the beginning of the answer."""
     return bool(messages) and messages[-1]["role"] == "assistant"

@@ -39,6 +39,8 @@ MOST_DOCUMENTS = 200
 MOST_FILES = 100
 MOST_WITHHELD = 100
 
+Profiling = Annotated[StrictBool, Field(description="false: nothing of the user's history and attributes is used.")]
+
 
 class AskBody(Body):
     """Whom to recommend to, and what they want here and now."""
@@ -63,7 +65,7 @@ class AskBody(Body):
     instruction: Short = ""
     filter: Filter = Field(default_factory=Filter)
     language: Language | None = None
-    profiling: StrictBool = Field(True, description="false: nothing of the user's history and attributes is used.")
+    profiling: Profiling = True
     prompt: Id | None = Field(None, description="A label or version of your prompts, not those that answer.")
 
 
@@ -267,6 +269,13 @@ class WhyNotBody(ExplainBody):
 
     n: Count = 5
     filter: Filter = Field(default_factory=Filter)
+
+
+class InfluencesBody(ExplainBody):
+    """What a user's item owes its place to."""
+
+    filter: Filter = Field(default_factory=Filter)
+    profiling: Profiling = True
 
 
 class Document(Body):

@@ -35,6 +35,7 @@ TOOLS: Mapping[str, tuple[str, str]] = {
     "next_recommendation": ("get", "/v1/recommendations/{recommendation_id}/next"),
     "explain": ("post", "/v1/explain"),
     "why_not": ("post", "/v1/why-not"),
+    "influences": ("post", "/v1/influences"),
     "similar_items": ("get", "/v1/items/{item_id}/similar"),
     "rerank": ("post", "/v1/rerank"),
     "read_item": ("get", "/v1/items/{item_id}"),
@@ -45,7 +46,7 @@ TOOLS: Mapping[str, tuple[str, str]] = {
     "judge_reason": ("post", "/v1/feedback"),
     "parameters": ("get", "/v1/parameters"),
 }
-_READING = {"recommend", "explain", "why_not", "rerank"}
+_READING = {"recommend", "explain", "why_not", "influences", "rerank"}
 """Tools that change nothing though they are asked by POST."""
 _PASSED_ON = ("authorization", "x-api-key")
 _NEVER_STREAMED = "stream"

@@ -87,10 +87,11 @@ class Prompts:
     def versions(self, name: str) -> list[dict[str, Any]]:
         """The version that ships and every one that is kept, oldest first, with the labels that stand at them."""
         base, stand = self._base(name), self.labels(name)
-        kept = {kept.version: kept.created_at.isoformat() for kept in self._tenant.prompt_versions(name)}
+        times = {kept.version: kept.created_at.isoformat() for kept in self._tenant.prompt_versions(name)}
+        times.pop(base.version, None)  # one that ships is kept too once a label stood at it
         return [
             {"version": version, "created_at": time, "labels": [label for label in stand if stand[label] == version]}
-            for version, time in {base.version: None, **kept}.items()
+            for version, time in {base.version: None, **times}.items()
         ]
 
     def labels(self, name: str) -> dict[str, str]:
@@ -116,12 +117,16 @@ class Prompts:
         self._tenant.move_label(pack.name, label, pack.version, by="promote", expected=expected)
 
     def rollback(self, name: str, label: Label, expected: str | None) -> str:
-        """Put a label back to where it stood before: that version.
+        """Put a label back to where it stood before: that version. Before all others what ships answered.
 
         Raises:
             PromptError: it never stood elsewhere. Conflict: it does not stand at `expected`.
         """
-        version = before(self.moves(name), label, name)
+        base = self._base(name)
+        unsaid = [Move(SERVED, base.version, "", "promote")]
+        version = before([*unsaid, *self.moves(name)], label, name)
+        if version == base.version:
+            self.keep(base)
         self._tenant.move_label(name, label, version, by="rollback", expected=expected)
         return version
 

@@ -12,6 +12,7 @@ const TEXTS = {
   en: {
     heading: "Recommended for you",
     loading: "Looking for recommendations…",
+    writing: "Reasons are on their way…",
     ready: (count) => (count === 1 ? "1 recommendation" : `${count} recommendations`),
     rank: "The language model did not answer: search chose the order.",
     explain: "Plainer reasons: the language model did not answer.",
@@ -36,6 +37,7 @@ const TEXTS = {
   zh: {
     heading: "为你推荐",
     loading: "正在寻找推荐…",
+    writing: "正在补充理由…",
     ready: (count) => `${count} 条推荐`,
     rank: "语言模型没有回应：顺序由检索决定。",
     explain: "理由从简：语言模型没有回应。",
@@ -296,6 +298,7 @@ class GenrecList extends HTMLElement {
   #show(answer) {
     this.#answer = answer;
     const items = answer?.items ?? [];
+    if (items.length) this.#status.textContent = this.#texts().writing;
     this.#rows = Array.from({ length: Math.max(items.length, this.#count()) }, (_, place) => this.#row(items[place]));
     this.#items.replaceChildren(...this.#rows);
   }

@@ -10,11 +10,11 @@ from pydantic import BaseModel
 
 from genrec.explain import alike, by_signal
 from genrec.server.access import Reader
-from genrec.server.bodies import ExplainBody, WhyNotBody
+from genrec.server.bodies import ExplainBody, InfluencesBody, WhyNotBody
 from genrec.server.fields import HowMany, PathId
 from genrec.server.routes.common import TheService, as_json, errors
 from genrec.server.streaming import unless_gone
-from genrec.types import Explanation, Parameters, WhyNot
+from genrec.types import Explanation, Influences, Parameters, WhyNot
 from genrec.wording import Language
 
 router = APIRouter(prefix="/v1", tags=["insight"])
@@ -76,6 +76,13 @@ async def why_not(desk: Reader, asked: WhyNotBody) -> Response:
     """What keeps an item out of a user's first n. Asks no model."""
     recommender = await desk.current()
     return as_json(await asyncio.to_thread(lambda: recommender.why_not(**dict(asked))))
+
+
+@router.post("/influences", response_model=Influences, responses=errors(404, 409))
+async def influences(desk: Reader, asked: InfluencesBody) -> Response:
+    """Everything that speaks for an item and against it, and where it would stand without each. Asks no model."""
+    recommender = await desk.current()
+    return as_json(await asyncio.to_thread(lambda: recommender.influences(**dict(asked))))
 
 
 @router.get("/parameters", response_model=Parameters, responses=errors(409))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -10,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from eval.service.untrained import stock
 from genrec import Event, Item, Recommender, User
-from genrec.engine import Lora
+from genrec.cli import app
+from genrec.engine import Adapted, Engine
 from genrec.errors import ModelError
 from genrec.explain import reason_messages
 from genrec.learn.adapter import Manifest, shapes, write_adapter
@@ -19,6 +23,7 @@ from genrec.learn.examples import Prompt, Sampling
 from genrec.learn.loading import find_model, load_adapter
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
+from genrec.learn.shelf import Shelf
 from genrec.learn.source import from_database
 from genrec.parts import start_engine
 from genrec.runner import run
@@ -59,7 +64,7 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
         [*command, "--adapter", str(tmp_path / "adapter")], capture_output=True, text=True, check=True
     )
     found = json.loads(said.stdout)
-    lora, _ = load_adapter(tmp_path / "adapter", None, lambda _: None)
+    lora, _ = load_adapter(tmp_path / "adapter", model)
     assert found["model"] == lora.name
     assert found["trace"]["model_weight"] == 0.25
     assert found["fallback"] is None
@@ -89,9 +94,38 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
     assert abs(theirs - base).max() > 0.05
 
 
-def test_a_server_gets_no_adapter_from_here(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot be put into the server at .*: load it there"):
-        run(start_engine("http://127.0.0.1:1", None, lambda _: None, Lora("m+1", tmp_path, 8)))
+@pytest.mark.model
+def test_what_is_asked_beside_adapters_is_answered_as_alone(tmp_path: Path) -> None:
+    """With two adapters in the engine, and prompts without one and with either in the same batches."""
+    model, shelf = find_model(None, lambda _: None), Shelf(tmp_path)
+    loras = [load_adapter(shelf.place(stock(shelf, model, seed)), model)[0] for seed in range(2)]
+    messages = [{"role": "user", "content": "Choose a letter: A, B or C. " * 5}]
+    numbers = itertools.count()
+
+    async def work() -> None:
+        base = await start_engine(None, None, lambda _: None, shelf.rank())
+        try:
+
+            async def ask(engine: Engine) -> list[float]:
+                found = await engine.score_labels(messages, "ABC", cache_salt=str(next(numbers)))
+                return [found.logprobs[label] for label in "ABC"]
+
+            engines = [base, *[await Adapted.load(base, lora) for lora in loras]]
+            alone = [await ask(engine) for engine in engines]
+            beside = await asyncio.gather(*(ask(engine) for engine in engines * 4))
+        finally:
+            await base.close()
+        assert np.allclose(beside, alone * 4, atol=1e-2)
+        assert min(np.abs(np.subtract(*pair)).max() for pair in itertools.combinations(alone, 2)) > 0.1
+
+    run(work())
+
+
+def test_a_server_gets_no_adapter_by_this_command(tmp_path: Path) -> None:
+    """Which model runs there, and whether the adapter is for it, is found out by the service alone."""
+    command = ["recommend", "--data", str(FILMS), "--user", "maya", "--engine", "http://127.0.0.1:1"]
+    with pytest.raises(ModelError, match="leave --engine out"):
+        app([*command, "--adapter", str(tmp_path)], standalone_mode=False)
 
 
 def test_a_tenant_gives_its_events_and_the_lists_that_they_answered(sqlite_url: str) -> None:

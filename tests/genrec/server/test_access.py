@@ -41,6 +41,7 @@ SCOPES = {
     "GET /v1/users/{user_id}/export": "admin",
     "POST /v1/explain": "read",
     "POST /v1/why-not": "read",
+    "POST /v1/influences": "read",
     "GET /v1/parameters": "read",
     "GET /v1/prompts": "read",
     "GET /v1/prompts/{name}": "read",
@@ -74,6 +75,7 @@ BODIES: dict[str, Any] = {
     "PATCH /v1/users/{user_id}": {"attributes": {"city": "Theirs"}},
     "POST /v1/explain": {"user_id": "own-user", "item_id": "own-item"},
     "POST /v1/why-not": {"user_id": "own-user", "item_id": "own-item"},
+    "POST /v1/influences": {"user_id": "own-user", "item_id": "own-item"},
     "POST /v1/prompts/{name}/versions": {"files": {"_more.j2": "x"}},
     "POST /v1/prompts/{name}/render": {"sample": "worst"},
     "POST /v1/prompts/{name}/lint": {"at": "production"},
@@ -83,6 +85,7 @@ BODIES: dict[str, Any] = {
 }
 
 
+_OF_ONE_USER = {f"POST /v1/{name}" for name in ("recommend", "feedback", "explain", "why-not", "influences")}
 _PROMPTS = {"name": "general", "label": "production"}
 
 
@@ -177,7 +180,7 @@ def test_no_route_gives_or_changes_what_is_another_tenants(house: House) -> None
         assert "Owntown" not in answer.text, route
         if "_id}" in route and not route.startswith("PUT") and route != "DELETE /v1/users/{user_id}":
             assert answer.status_code == 404, route
-        if route in {"POST /v1/recommend", "POST /v1/feedback", "POST /v1/explain", "POST /v1/why-not"}:
+        if route in _OF_ONE_USER:
             assert answer.status_code == 404, route
     theirs = {"user_id": "ann", "item_id": "mocha", "type": "view", "recommendation_id": own["recommendation_id"]}
     assert client.post("/v1/events", json=theirs, headers=headers).status_code == 404

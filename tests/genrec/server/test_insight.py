@@ -34,6 +34,18 @@ def test_why_not(standing_house: House) -> None:
     assert "met it already" in found["text"]
 
 
+def test_what_an_item_owes_its_place_to(standing_house: House) -> None:
+    asked = {"user_id": "ann", "item_id": "espresso", "context": {"place": "Delft"}, "instruction": "coffee to drink"}
+    found = standing_house.client.post("/v1/influences", json=asked).json()
+    assert sum(one["value"] for one in found["influences"]) == pytest.approx(found["score"])
+    [said] = [one for one in found["influences"] if one["type"] == "instruction"]
+    unasked = standing_house.client.post("/v1/influences", json={**asked, "instruction": ""}).json()
+    assert said["without"] == unasked["rank"]
+    nobody = standing_house.client.post("/v1/influences", json={**asked, "profiling": False}).json()
+    assert {one["type"] for one in nobody["influences"]} <= {"context", "instruction", "item"}
+    assert standing_house.client.post("/v1/influences", json={**asked, "item_id": "nothing"}).status_code == 404
+
+
 def test_what_decides_is_said_in_plain_words(standing_house: House) -> None:
     said = standing_house.client.get("/v1/parameters").json()
     assert said["share"] == {"weight": 1.0, "origin": "configured"}

@@ -49,7 +49,9 @@ def test_a_version_answers_once_production_stands_at_it_and_no_longer_when_it_is
     assert house.list()["prompt"]["version"] == first
     found = house.client.get("/v1/prompts/general/versions").json()["versions"]
     assert {one["version"]: one["labels"] for one in found} == {shipped: [], first: ["production"], second: []}
-    assert house.client.post(path, headers={"If-Match": f'"{first}"'}).status_code == 422  # there is none before
+    assert house.client.post(path, headers={"If-Match": f'"{first}"'}).json()["version"] == shipped
+    assert house.list()["prompt"]["version"] == shipped
+    assert house.client.post(path, headers={"If-Match": f'"{shipped}"'}).status_code == 422  # there is none before
 
 
 def test_a_candidate_is_asked_by_name_and_does_not_answer_others(house: House) -> None:

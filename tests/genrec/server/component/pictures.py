@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, Route, sync_playwright
 
+from eval.service.pages import save_picture
 from genrec import Config
 from genrec.errors import EngineError
 from genrec.server.app import create_app
@@ -72,7 +73,7 @@ def _shoot(
     if state in {"ready", "degraded"}:
         page.locator("genrec-list .why").first.click()
     page.mouse.move(0, 0)
-    page.screenshot(path=path)
+    save_picture(page.screenshot(), path)
     for route in held:
         route.abort()
     page.close()

@@ -145,6 +145,7 @@ def test_nothing_moves_while_an_answer_grows(open_house: Open, show: Show, width
         shown.page.wait_for_function("() => document.querySelector('genrec-list').recommendation?.items.length === 5")
         assert shown.inside("list => list.state") == "loading"
         assert shown.texts("reason") == [""] * 5
+        assert shown.page.get_by_role("status").text_content() == "Reasons are on their way…"
         places.append(shown.inside(_PLACES))
         engine.may_explain.set()
         shown.state("ready")

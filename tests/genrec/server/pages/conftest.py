@@ -1,4 +1,4 @@
-"""A real browser on a real service: uvicorn, SQLite, a scripted engine and words instead of a sentence encoder."""
+"""A real browser on a real service: uvicorn, a database, a scripted engine and words instead of a sentence encoder."""
 
 from __future__ import annotations
 
@@ -70,23 +70,33 @@ class Site:
 
 
 OpenSite = Callable[..., Site]
+on_both_databases = pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 
 
 @pytest.fixture
-def open_site(browser: Browser, tmp_path: Path, own_cache: Path) -> Iterator[OpenSite]:
-    """Makes services that listen: `open_site(ScriptedEngine(...), deadline_s=1)`."""
-    with sites(browser, tmp_path) as make:
+def database() -> str:
+    """What a service keeps its data in, where a test does not choose."""
+    return "sqlite"
+
+
+@pytest.fixture
+def open_site(
+    browser: Browser, tmp_path: Path, own_cache: Path, database: str, request: pytest.FixtureRequest
+) -> Iterator[OpenSite]:
+    """Makes services that listen: `open_site(ScriptedEngine(...), deadline_s=1)`; on PostgreSQL only one."""
+    url = request.getfixturevalue("postgres_url") if database == "postgresql" else ""
+    with sites(browser, tmp_path, url) as make:
         yield make
 
 
 @contextmanager
-def sites(browser: Browser, folder: Path) -> Iterator[OpenSite]:
-    """Makes services that listen, each with a database of its own in a folder."""
+def sites(browser: Browser, folder: Path, url: str = "") -> Iterator[OpenSite]:
+    """Makes services that listen, each with a database of its own in a folder, or one with that of a URL."""
     with ExitStack() as opened:
         count = iter(range(100))
 
         def make(engine: ScriptedEngine | None = None, **more: Any) -> Site:
-            house = build(folder / f"{next(count)}.sqlite", engine, **more)
+            house = build(folder / f"{next(count)}.sqlite", engine, url=url, **more)
             address = opened.enter_context(serving(house))
             return Site(house, address, browser, opened)
 

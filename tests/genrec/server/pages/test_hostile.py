@@ -111,7 +111,9 @@ def _walk(site: Site, texts: Sequence[str]) -> tuple[Seen, Meant]:
     known = [f"/pages/recommendations/known?{urlencode({'user_id': text})}" for text in ("victim", *texts)]
     signing = [f"/pages/sign-in?{urlencode({'next': text, 'lang': text})}" for text in texts]
     asked = [*texts, *(f"not {text}" for text in texts)]
-    found |= _set(seen.page.evaluate(_FETCHED, [[*links, *shown, *forms, *known, *signing], asked]))
+    found |= _set(
+        seen.page.evaluate(_FETCHED, [[*links, *shown, *forms, *known, *signing, "/pages/recommendations"], asked])
+    )
     for path in (links[0], forms[0]):
         seen.go(path)
         seen.page.wait_for_load_state("networkidle")

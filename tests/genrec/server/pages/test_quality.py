@@ -12,7 +12,7 @@ from genrec.grounding import Facts, Names, check
 from genrec.server.pages.figures import Rate, figures, kind_of
 from genrec.testing import ScriptedEngine
 from tests.genrec.server.conftest import bearer, fill
-from tests.genrec.server.pages.conftest import OpenSite, Seen, Site
+from tests.genrec.server.pages.conftest import OpenSite, Seen, Site, on_both_databases
 from tests.genrec.server.pages.watching import accessibility
 
 
@@ -35,6 +35,7 @@ def test_no_data_is_said(site: Site) -> None:
     assert seen.complaints == []
 
 
+@on_both_databases
 def test_figures_count_what_happened(site: Site) -> None:
     first, second = site.house.list(), site.house.list()
     _feedback(site, first, 0, "favorite")
@@ -65,6 +66,7 @@ def test_a_fallback_is_counted_by_its_cause_without_its_message(open_site: OpenS
     expect(tile).not_to_contain_text("secret")
 
 
+@on_both_databases
 def test_lists_that_were_never_finished_are_in_no_rate(site: Site) -> None:
     whole = site.house.tenant.recommendation(site.house.list()["id"]).recommendation
     begun = whole.model_copy(update={"id": "begun", "provisional": True})
@@ -73,6 +75,7 @@ def test_lists_that_were_never_finished_are_in_no_rate(site: Site) -> None:
     assert (found.lists, found.unfinished, found.own.of) == (1, 1, len(whole.items))
 
 
+@on_both_databases
 def test_nobody_sees_the_figures_of_another_tenant(site: Site) -> None:
     fill(site.house.database.create_tenant("other"))
     theirs = site.house.database.add_key("other", "all", ["read"])

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from genrec import EngineError
 from genrec.engine.base import Chunk, LabelScores, Messages, Sampling
 from genrec.testing import ScriptedEngine
-from tests.genrec.server.pages.conftest import OpenSite, Seen, Site
+from tests.genrec.server.pages.conftest import OpenSite, Seen, Site, on_both_databases
 from tests.genrec.server.pages.watching import accessibility, shifts, watch_shifts
 
 _PHONE = {"viewport": {"width": 390, "height": 844}}
@@ -115,6 +115,7 @@ def test_a_shift_would_be_seen(site: Site) -> None:
     assert shifts(seen.page) > 0.02
 
 
+@on_both_databases
 def test_evidence_opens_the_event_of_the_past(site: Site) -> None:
     seen = site.sign_in()
     ask(seen)
@@ -123,13 +124,14 @@ def test_evidence_opens_the_event_of_the_past(site: Site) -> None:
     chip.press("Enter")
     opened = seen.page.locator(".about:popover-open")
     expect(opened).to_contain_text("2026-11-01")
-    expect(opened).to_contain_text("purchase")
+    expect(opened).to_contain_text("you bought Green tea")
     expect(opened).to_contain_text("tea to drink")
     seen.page.keyboard.press("Escape")
     expect(opened).to_have_count(0)
     expect(chip).to_be_focused()
 
 
+@on_both_databases
 def test_feedback_is_kept_with_its_list_and_can_be_taken_back(site: Site) -> None:
     seen = site.sign_in()
     ask(seen)
@@ -163,6 +165,7 @@ def test_a_verdict_belongs_to_the_day_that_was_tried_out(site: Site) -> None:
     assert str(site.house.tenant.history("ann", 1)[0].timestamp) == "2026-11-02 00:00:00+00:00"
 
 
+@on_both_databases
 def test_the_next_list_says_what_feedback_changed(site: Site) -> None:
     seen = site.sign_in()
     ask(seen)
@@ -182,6 +185,7 @@ def test_the_next_list_says_what_feedback_changed(site: Site) -> None:
     assert "since your feedback" not in effect.inner_text()
 
 
+@on_both_databases
 def test_undo_brings_an_item_back(site: Site) -> None:
     seen = site.sign_in()
     ask(seen)
@@ -225,6 +229,7 @@ def test_what_cannot_be_asked_is_refused_in_plain_words(site: Site, fields: dict
     expect(seen.page.locator(".card")).to_have_count(0)
 
 
+@on_both_databases
 def test_nothing_left_is_said(site: Site) -> None:
     items = [item.item_id for item in site.house.tenant.items()]
     for item_id in items:
@@ -257,6 +262,14 @@ def test_an_address_asks_again_and_a_key_that_ends_leads_to_the_sign_in(site: Si
     site.house.database.revoke_key("default", "short")
     seen.page.locator("#ask button.primary").click()
     seen.page.wait_for_url("**/pages/sign-in")
+
+
+def test_some_users_are_a_press_away(site: Site) -> None:
+    seen = site.sign_in()
+    seen.page.get_by_role("link", name="ann").click()
+    ended(seen)
+    assert seen.page.locator("#user_id").input_value() == "ann"
+    assert seen.page.get_by_role("link", name="ann").count() == 0
 
 
 def test_users_are_offered_as_one_types(site: Site) -> None:

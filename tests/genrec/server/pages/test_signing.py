@@ -14,7 +14,7 @@ from genrec.server.pages.words import phrases
 from genrec.store.database import sessions
 from genrec.wording import LANGUAGES
 from tests.genrec.server.conftest import House
-from tests.genrec.server.pages.conftest import Site
+from tests.genrec.server.pages.conftest import Site, on_both_databases
 
 _SAME = {"Sec-Fetch-Site": "same-origin"}
 _HTMX = {"htmx.min.js": ("2.0.11", "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717")}
@@ -38,6 +38,7 @@ def _csrf(visitor: TestClient) -> str:
     return visitor.get("/pages/recommendations").text.split('data-csrf="')[1].split('"')[0]
 
 
+@on_both_databases
 def test_signing_in_and_out_in_a_browser(site: Site) -> None:
     seen = site.signed_out()
     seen.go("/")
@@ -121,6 +122,13 @@ def test_every_page_has_the_policy(house: House, visitor: TestClient) -> None:
         assert "unsafe" not in headers["content-security-policy"]
         assert headers.get_list("cache-control") == ["no-store"]
     assert "script-src" not in house.client.get("/v1/items").headers["content-security-policy"]
+
+
+def test_a_page_that_is_not_there_is_said_on_a_page(visitor: TestClient) -> None:
+    answer = visitor.get("/pages/nothing/<b>")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page." in answer.text
+    assert "<b>" not in answer.text
 
 
 def test_vendored_files_are_what_was_published() -> None:

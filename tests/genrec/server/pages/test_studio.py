@@ -14,7 +14,7 @@ from genrec import EngineError, Event, User
 from genrec.engine.base import LabelScores, Messages
 from genrec.server.prompts import Prompts
 from genrec.testing import ScriptedEngine
-from tests.genrec.server.pages.conftest import OpenSite, Seen, Site
+from tests.genrec.server.pages.conftest import OpenSite, Seen, Site, on_both_databases
 from tests.genrec.server.pages.watching import accessibility
 
 _PAYLOADS = [json.loads(line) for line in (Path(__file__).parents[1] / "xss_payloads.txt").read_text().splitlines()]
@@ -64,6 +64,7 @@ def _confirm(seen: Seen, name: str) -> None:
     seen.page.locator(".versions .mine").get_by_role("button", name=name).click()
 
 
+@on_both_databases
 def test_an_edit_is_seen_tested_kept_promoted_and_taken_back(site: Site) -> None:
     seen = _studio(site)
     page, shipped = seen.page, site.house.list()["prompt"]["version"]
@@ -88,6 +89,10 @@ def test_an_edit_is_seen_tested_kept_promoted_and_taken_back(site: Site) -> None
     page.wait_for_url("**done=rolled_back**")
     expect(page.get_by_role("status").first).to_contain_text(first)
     assert site.house.list()["prompt"]["version"] == first
+    _confirm(seen, "Take it back")
+    expect(page.get_by_role("status").first).to_contain_text(shipped)
+    assert site.house.list()["prompt"]["version"] == shipped
+    expect(page.locator(".versions .mine").get_by_role("button", name="Take it back")).to_have_count(0)
     assert _complaints(seen) == []
 
 
@@ -109,6 +114,7 @@ def test_what_is_wrong_is_shown_with_its_line_and_not_kept(site: Site) -> None:
     assert len(site.house.tenant.prompt_versions("general")) == before
 
 
+@on_both_databases
 def test_a_stale_edit_is_refused_and_not_lost(site: Site) -> None:
     mine, theirs = _studio(site), _studio(site)
     _write(theirs.page, _CRITIC)
@@ -137,6 +143,7 @@ def test_without_the_guard_a_stale_edit_would_hide_the_other(site: Site, monkeyp
     assert site.house.tenant.prompt("general", _keep(mine.page))["_system.j2"] != _CRITIC
 
 
+@on_both_databases
 def test_a_label_that_somebody_moved_is_not_moved_from_an_old_page(site: Site) -> None:
     seen = _studio(site)
     _write(seen.page, _CRITIC)
@@ -144,8 +151,12 @@ def test_a_label_that_somebody_moved_is_not_moved_from_an_old_page(site: Site) -
     other = _kept(site, f"{_CRITIC} No.")
     site.house.tenant.move_label("general", "production", other, by="promote", expected=None)
     _confirm(seen, "Let it answer")
-    expect(seen.page.locator("#notice")).to_contain_text("stands at")
+    notice = seen.page.locator("#notice")
+    expect(notice).to_contain_text("Somebody changed this meanwhile")
+    expect(notice).to_be_in_viewport()  # the button was at the foot of the page
     assert site.house.list()["prompt"]["version"] == other != version
+    seen.page.get_by_role("button", name="Run the tests").click()
+    expect(notice).to_be_empty()
 
 
 def test_a_key_that_reads_tries_and_keeps_nothing(site: Site) -> None:
@@ -190,6 +201,7 @@ def _two(site: Site) -> str:
     return f"/pages/prompts/compare?name=general&a={_shipped(site)}&b={version}"
 
 
+@on_both_databases
 def test_two_versions_answer_side_by_side_and_nothing_of_it_is_kept(open_site: OpenSite) -> None:
     site = open_site(_Obedient(scores=lambda label: -float(ord(label))))
     seen = site.sign_in()

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from genrec import Context, Event, NotFound
 from tests.conftest import Scripted
-from tests.genrec.server.pages.conftest import Seen, Site
+from tests.genrec.server.pages.conftest import Seen, Site, on_both_databases
 from tests.genrec.server.pages.test_recommendations import ask, ended
 from tests.genrec.server.pages.watching import accessibility
 
@@ -50,6 +50,7 @@ def test_without_an_event_is_as_if_it_had_not_happened(scripted: Scripted) -> No
     assert moved
 
 
+@on_both_databases
 def test_an_event_is_forgotten_and_counts_no_more(site: Site) -> None:
     seen = _why(site)
     line = seen.page.locator(".influences > li", has_text="you bought Green tea")
@@ -72,6 +73,7 @@ def test_an_event_stays_where_nobody_confirms(site: Site) -> None:
     assert len(site.house.tenant.history("ann", 10)) == 1
 
 
+@on_both_databases
 def test_an_attribute_is_withheld_and_used_again(site: Site) -> None:
     seen = _why(site)
     used = seen.page.locator("section", has=seen.page.locator("#used"))
