@@ -130,15 +130,15 @@ def test_training_ends_when_validation_no_longer_betters_and_keeps_the_best(
 
 
 def test_what_it_is_told_becomes_likely(tmp_path: Path, small_model: Path, own_cache: Path) -> None:
-    """One sentence of seven tokens, its end among them: 10.8 nats each, where all tokens are as likely."""
+    """Nearly as likely as in a network whose logits, of 32 small numbers, are never more than 0.64."""
     few = training.examples()
     told = few.kept[:1]
-    schedule = Schedule(epochs=60, batch=8, rate=2e-2, look=20, patience=50, reason_weight=2)
+    schedule = Schedule(epochs=30, batch=8, rate=2e-2, look=10, patience=50, reason_weight=2)
     shown, shape = Examples(few.training[:8], few.training[:8], ()), Shape(rank=8, layers=4, dropout=0)
     scorer, plan = Scorer(small_model, shape, tmp_path / "frozen"), _plan(shape, schedule)
-    assert scorer.losses(told).item() > 10
+    before = scorer.losses(told).item()
     _chosen(tmp_path, scorer, shown, plan, told)
-    assert scorer.losses(told).item() < 5
+    assert scorer.losses(told).item() < before - 0.4
 
 
 def test_what_was_taken_comes_to_stand_over_what_was_left(tmp_path: Path, small_model: Path, own_cache: Path) -> None:
