@@ -40,7 +40,7 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
     was trained."""
     model, shape, draw = find_model(None, lambda _: None), Shape(), np.random.default_rng(0)
     sizes = shapes(shape, model.folder).items()
-    tensors = {name: (draw.normal(size=size) * 0.05).astype(np.float32) for name, size in sizes}
+    tensors = {name: (draw.normal(size=size) * 0.1).astype(np.float32) for name, size in sizes}
     manifest = Manifest(
         genrec="0.1.0",
         base=model.base,
