@@ -35,10 +35,11 @@ serve: $(RUNS)
 	mkdir -p .data
 	$(BIN)/genrec serve --data prompts/shop/demo --database sqlite:///.data/shop.sqlite
 
-# Training sums differ with the number of threads, and a run goes on only with the same: so it is set here.
+# Training sums differ with the number of threads, and a run goes on only with the same: so it is set here. Two threads
+# would wait for each other wherever anything else runs.
 train-demo: $(RUNS)
-	OMP_NUM_THREADS=2 $(BIN)/genrec train run --data prompts/movies/demo --adapters .data/adapters \
-		--candidates 10 --history 5 --most 160 --forms 1 --epochs 3 --look 5
+	OMP_NUM_THREADS=1 $(BIN)/genrec train run --data prompts/movies/demo --adapters .data/adapters \
+		--candidates 10 --history 5 --most 160 --forms 1 --epochs 3 --look 5 --reasons 40
 
 # Without models two at once on every core, for they wait as much as they compute, files together that share what they
 # set up; with models two, one of them with the engine of the session, for an engine that starts takes one core.
