@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from genrec.config import MOST_CANDIDATES
-from genrec.server.plain import LARGEST, LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
+from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
 from retrieval import Context
 from retrieval.types import Attributes, AttributeValue, UtcTime
 
@@ -31,10 +31,8 @@ MOST_ROWS = 1000
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _AHEAD = timedelta(days=1)
 _BEGINS_WITH_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_WHOLE = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
-_NUMBERS = (_WHOLE, {"type": "number", "not": {"type": "integer"}})
 _TEXTS = {"type": "array", "items": {"type": "string"}}
-_NAME = {"anyOf": [{"type": "string"}, *_NUMBERS]}
+_NAME = {"type": ["string", "number"]}
 _NAMES = {
     "type": "array",
     "items": {"anyOf": [_NAME, {"type": "array", "items": _NAME}]},
@@ -42,7 +40,7 @@ _NAMES = {
 }
 _ATTRIBUTES = {
     "type": "object",
-    "additionalProperties": {"anyOf": [{"type": ["string", "boolean", "null"]}, *_NUMBERS, _TEXTS]},
+    "additionalProperties": {"anyOf": [{"type": ["string", "number", "boolean", "null"]}, _TEXTS]},
     "description": "What says nothing (null, blank text, an empty list) is left out.",
 }
 
@@ -113,7 +111,7 @@ Id = Annotated[
     str,
     BeforeValidator(_id),
     StringConstraints(min_length=1, max_length=LONGEST_NAME),
-    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}, _WHOLE]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}, {"type": "integer"}]}),
 ]
 PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=LONGEST_NAME)]
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
@@ -121,10 +119,11 @@ Short = Annotated[str, StringConstraints(max_length=2000)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), _visible(1000)]
 Kind = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), _visible(64)]
 Categories = Annotated[Any, WithJsonSchema(_NAMES)]
-Number = Annotated[float, BeforeValidator(_number)]
-Price = Annotated[float, Field(ge=0), BeforeValidator(_number)]
-Rank = Annotated[int, Field(ge=1), BeforeValidator(_number)]
-Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES), BeforeValidator(_number)]
+IsNumber = BeforeValidator(_number)
+Number = Annotated[float, IsNumber]
+Price = Annotated[float, Field(ge=0), IsNumber]
+Rank = Annotated[int, Field(ge=1), IsNumber]
+Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES), IsNumber]
 Moment = Annotated[Context, BeforeValidator(_with_written_time), AfterValidator(_at_sensible_time)]
 Sensible = Annotated[UtcTime, BeforeValidator(_written), AfterValidator(_sensible)]
 Known = Annotated[Attributes, WithJsonSchema(_ATTRIBUTES)]

@@ -10,7 +10,7 @@ LONGEST_NAME = 256
 _MOST_ENTRIES = 10_000
 _DEEPEST = 8
 LARGEST = 2**53
-"""Whole numbers beyond this are not the same in every language that reads JSON."""
+"""Beyond this not every language that reads JSON tells a whole number from the next one."""
 
 
 def check_plain(value: Any, where: tuple[str, ...] = ()) -> Any:
@@ -49,10 +49,10 @@ def _check(value: Any, depth: int) -> None:
             return
         case str():
             check_text(value, LONGEST_TEXT)
-        case int() if abs(value) > LARGEST:
-            raise ValueError("a whole number is beyond 2^53: send it as text")
         case float() if not math.isfinite(value):
             raise ValueError("a number is not finite: send a finite one")
+        case int() | float() if abs(value) > LARGEST:
+            raise ValueError("a number is beyond 2^53: send it as text")
         case list() | dict():
             _check_nest(value, depth)
 
