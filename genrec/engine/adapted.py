@@ -10,12 +10,16 @@ from genrec.engine.base import AdaptableEngine, Chunk, LabelScores, Lora, Messag
 
 
 class Adapted:
-    """An engine that scores labels with an adapter; all else is as the model does it without."""
+    """An engine that scores labels with an adapter, and writes sentences with it if it was trained on them.
 
-    def __init__(self, engine: AdaptableEngine, model: str, name: str) -> None:
+    What follows a schema is as the model does it without.
+    """
+
+    def __init__(self, engine: AdaptableEngine, model: str, name: str, *, writes: bool = False) -> None:
         self._engine = engine
         self._model = model
         self._name = name
+        self._writes = writes
 
     @classmethod
     async def load(cls, engine: AdaptableEngine, adapter: Lora) -> Self:
@@ -26,7 +30,7 @@ class Adapted:
         """
         name = f"{adapter.name}:{secrets.token_hex(4)}"
         await engine.load_adapter(name, adapter.folder)
-        return cls(engine, adapter.name, name)
+        return cls(engine, adapter.name, name, writes=adapter.writes)
 
     @property
     def model(self) -> str:
@@ -42,7 +46,8 @@ class Adapted:
         return await self._engine.score_labels(messages, labels, cache_salt=cache_salt, adapter=self._name)
 
     def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
-        return self._engine.generate(messages, sampling)
+        adapter = self._name if self._writes and sampling.schema is None else None
+        return self._engine.generate(messages, sampling, adapter=adapter)
 
     async def count_tokens(self, messages: Messages) -> int:
         return await self._engine.count_tokens(messages)

@@ -15,11 +15,15 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank."""
+    """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank.
+
+    `writes`: reasons are written with it, too.
+    """
 
     name: str
     folder: Path
     rank: int
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Engine(Protocol):
 
 
 class AdaptableEngine(Engine, Protocol):
-    """A model that takes adapters while it runs, each under a name: labels are scored with one, text is not."""
+    """A model that takes adapters while it runs, each under a name, and answers with the one that is named."""
 
     @property
     def root(self) -> str:
@@ -111,6 +115,9 @@ class AdaptableEngine(Engine, Protocol):
         self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None, adapter: str | None = None
     ) -> LabelScores:
         """The same, with the adapter of that name; None is the model as it is."""
+
+    def generate(self, messages: Messages, sampling: Sampling, *, adapter: str | None = None) -> AsyncIterator[Chunk]:
+        """The same."""
 
 
 def begins_answer(messages: Messages) -> bool:

@@ -115,8 +115,11 @@ class HttpEngine:
         scores = {label: found.get(label, floor) for label in labels}
         return LabelScores(scores, _usage(answer.get("usage")), frozenset(labels) - found.keys())
 
-    async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
+    async def generate(
+        self, messages: Messages, sampling: Sampling, *, adapter: str | None = None
+    ) -> AsyncIterator[Chunk]:
         request = self._request(messages, sampling) | {
+            "model": adapter or self._model,
             "stream": True,
             "stream_options": {"include_usage": True},
         }

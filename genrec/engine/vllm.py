@@ -118,9 +118,7 @@ class VllmEngine:
     ) -> LabelScores:
         from vllm import SamplingParams
 
-        if adapter is not None and adapter not in self._adapters:
-            raise EngineError(f"adapter {adapter!r} is not loaded")
-        lora = self._adapters[adapter] if adapter else None
+        lora = self._lora(adapter)
         ids = [self.label_id(label) for label in labels]
         settings = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)
         *_, answer = [state async for state in self._run(messages, settings, cache_salt, lora)]
@@ -131,7 +129,9 @@ class VllmEngine:
             {label: row[token].logprob for label, token in zip(labels, ids, strict=True)}, _usage(answer)
         )
 
-    async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
+    async def generate(
+        self, messages: Messages, sampling: Sampling, *, adapter: str | None = None
+    ) -> AsyncIterator[Chunk]:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -145,12 +145,17 @@ class VllmEngine:
         )
         prompt = Usage()
         completion = 0
-        async for answer in self._run(messages, settings, sampling.cache_salt):
+        async for answer in self._run(messages, settings, sampling.cache_salt, self._lora(adapter)):
             piece = answer.outputs[0]
             completion += len(piece.token_ids)
             prompt = prompt if prompt.prompt_tokens else _usage(answer)
             usage = prompt.model_copy(update={"completion_tokens": completion})
             yield Chunk(piece.text, piece.finish_reason, usage)
+
+    def _lora(self, adapter: str | None) -> Any:
+        if adapter is not None and adapter not in self._adapters:
+            raise EngineError(f"adapter {adapter!r} is not loaded")
+        return self._adapters[adapter] if adapter else None
 
     async def load_adapter(self, name: str, folder: Path) -> None:
         from vllm.lora.request import LoRARequest

@@ -28,4 +28,5 @@ def find_model(name: str | None, status: Status) -> Model:
 def load_adapter(folder: Path, model: Model) -> tuple[Lora, float]:
     """An adapter for a model, and its weight in the fused score. Raises ModelError for what is not one, saying why."""
     adapter, _ = read_adapter(folder, model.base, model.folder)
-    return Lora(adapter.model, folder, adapter.manifest.shape.rank), adapter.manifest.weight
+    said = adapter.manifest
+    return Lora(adapter.model, folder, said.shape.rank, said.writes), said.weight

@@ -5,7 +5,7 @@ verdicts/VERSION.json
 moves.jsonl         every move of the label `production`, oldest first
 erased.jsonl        adapters that saw somebody who was erased since
 runs/               how each was trained: its plan, its curves, where it stands
-frozen/             what frozen layers made of prompts; may be removed at any time
+frozen/             what frozen layers made of prompts, and the base model wrote; may be removed at any time
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def frozen(self, base: str) -> Path:
+        """For what the frozen layers of a model, by its SHA-256, make of prompts."""
+        return self.folder / "frozen" / base[:12]
 
     def versions(self) -> list[str]:
         """Every adapter that is kept."""

@@ -210,6 +210,25 @@ def test_an_adapter_is_loaded_scored_with_and_unloaded_by_a_name_of_its_own() ->
     assert asked[5][1] == {"lora_name": name}
 
 
+def test_an_adapter_writes_what_it_was_trained_to_write() -> None:
+    """Sentences where it was trained on reasons; what follows a schema is the model's own."""
+    asked: list[str] = []
+
+    def chat(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content)["model"])
+        return _stream({"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]})
+
+    async def work() -> None:
+        engine = await HttpEngine.connect("http://x", transport=_server(chat))
+        for writes in (True, False):
+            adapted = Adapted(engine, "m+1", "m+1:0", writes=writes)
+            await collect(adapted.generate(_ASK, Sampling(5)))
+            await collect(adapted.generate(_ASK, Sampling(5, schema={"type": "array"})))
+
+    _run(work())
+    assert asked == ["m+1:0", "m", "m", "m"]
+
+
 def test_a_server_that_takes_no_adapters_is_told_how_it_would() -> None:
     async def work() -> None:
         engine = await HttpEngine.connect(

@@ -17,6 +17,7 @@ from genrec import Event, Item, Recommender, User
 from genrec.cli import app
 from genrec.engine import Adapted, Engine
 from genrec.errors import ModelError
+from genrec.explain import reason_messages
 from genrec.learn.adapter import Manifest, shapes, write_adapter
 from genrec.learn.examples import Prompt, Sampling
 from genrec.learn.loading import find_model, load_adapter
@@ -28,14 +29,15 @@ from genrec.parts import start_engine
 from genrec.runner import run
 from genrec.store.database import Database
 from genrec.testing import ScriptedEngine
-from genrec.types import PromptVersion
+from genrec.types import Evidence, PromptVersion
 from tests.conftest import FILMS, GENREC
 from tests.genrec.store.database.conftest import answer
 
 
 @pytest.mark.model
-def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
-    """By the command, from the file to the scores in the trace; the same prompt in the network that was trained."""
+def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
+    """By the command, from the file to the scores in the trace and the sentence; the same prompts in the network that
+    was trained."""
     model, shape, draw = find_model(None, lambda _: None), Shape(), np.random.default_rng(0)
     sizes = shapes(shape, model.folder).items()
     tensors = {name: (draw.normal(size=size) * 0.05).astype(np.float32) for name, size in sizes}
@@ -46,6 +48,7 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
         prompts=(PromptVersion(name="movies", version="0" * 12),),
         sampling=Sampling(),
         examples={},
+        reasons={"base": 1},
         first=None,
         last=None,
         salt="0" * 64,
@@ -69,12 +72,21 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
     engine = ScriptedEngine()
     with Recommender.from_folder(FILMS, engine=engine) as recommender:
         recommender.recommend("maya", 1)
+        (shown,) = found["items"]
+        evidence = [Evidence.model_validate(part) for part in shown["evidence"]]
+        asked = reason_messages(recommender.pack, recommender.store.item(shown["item_id"]), evidence, "en")
     prompt = Prompt([dict(message) for message in engine.prompts[0]], 20)
     scorer = Scorer(model.folder, shape, tmp_path / "frozen")
     scorer.network.load({name: torch.tensor(numbers) for name, numbers in tensors.items()})
     (ours,) = scorer.scores([prompt])
+    (text,) = scorer.write([asked], 40)
     scorer.network.clear()
     (base,) = scorer.scores([prompt])
+    (plain,) = scorer.write([asked], 40)
+    reason, refused = shown["reason"], found["trace"]["rejected_reasons"]
+    said = reason["text"] if reason["source"] == "llm" else refused[0]["text"]
+    assert (asked[-1]["content"] + text).startswith(said)
+    assert not (asked[-1]["content"] + plain).startswith(said)
     by_label = {candidate["label"]: candidate["model_logprob"] for candidate in found["trace"]["candidates"]}
     theirs = np.array([by_label[label] for label in sorted(by_label)])
     theirs -= np.log(np.exp(theirs).sum())
@@ -83,6 +95,7 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.long
 def test_what_is_asked_beside_adapters_is_answered_as_alone(tmp_path: Path) -> None:
     """With two adapters in the engine, and prompts without one and with either in the same batches."""
     model, shelf = find_model(None, lambda _: None), Shelf(tmp_path)
