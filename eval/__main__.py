@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from eval.adapting import online, poison, variants
+from eval.adapting import online, phases, poison, variants
 from eval.audit import read_answers, summary
 from eval.bench import compare, device
 from eval.bench_rank import compare as compare_ranking
@@ -49,6 +49,7 @@ app.command(epilog="Example: python -m eval candidates --data films --users 200 
 app.command(epilog="Example: python -m eval fair --data films --methods retriever,labels --users 100")(fair)
 app.command("memory", epilog="Example: python -m eval memory --data films --candidates lists.tsv")(memorised)
 app.command("service-outage", epilog="Example: python -m eval service-outage --requests 200")(service.outage)
+app.command("adapter-swaps", epilog="Example: python -m eval adapter-swaps --swaps 50")(service.swaps)
 app.command("service-contract", epilog="Example: python -m eval service-contract --json")(service.contract)
 app.command("service-isolation", epilog="Example: python -m eval service-isolation")(service.isolation)
 app.command("service-pages", epilog="Example: python -m eval service-pages --json")(service.pages)
@@ -56,6 +57,7 @@ app.command("service-crash", epilog="Example: python -m eval service-crash --onl
 app.command("service-load", epilog="Example: python -m eval service-load --rounds 5")(service.load)
 app.command(epilog="Example: python -m eval poison --data films --share 0.01 --share 0.05")(poison)
 app.command(epilog="Example: python -m eval variants --lists 5000 --seeds 20")(variants)
+app.command(epilog="Example: python -m eval phases --data films --seeds 3")(phases)
 app.command(epilog="Example: python -m eval online --data films")(online)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 

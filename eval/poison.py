@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
 from statistics import fmean, median, stdev
 from typing import Any
 
@@ -167,31 +168,13 @@ def compare(
     split = leave_one_out(store)
     honest = Store(store.items, split.training.users.values(), split.training.everything)
     crowd, draw = Crowd.of(honest.events), random.Random(SEED)
-    newest = max((event.timestamp for event in honest.events if event.timestamp), default=None)
-    if newest is None:
-        raise DataError("the guards look at times: they need data with timestamps")
-    sides = {"open": Target(honest, encoder, cache, weights, None)}
-    sides["guarded"] = Target(honest, encoder, cache, weights, Guards())
+    sides = {
+        name: Target(honest, encoder, cache, weights, guards)
+        for name, guards in (("open", None), ("guarded", Guards()))
+    }
     asked = draw.sample(list(split.test), min(victims, len(split.test)))
     taken = sides["open"].retriever.knowledge.takers
-    rare = sorted(item.item_id for item in store.items if 1 <= taken(item.item_id) <= _RARE)
-    pushed = draw.sample(rare, targets)
-    status("honest data, with and without the guards")
-    quality = {name: _ndcg(side.retriever, split.test) for name, side in sides.items()}
-    quarantine = sides["guarded"].retriever.knowledge.quarantine
-    rows = []
-    before = {name: [_places(side.retriever, asked, item) for item in pushed] for name, side in sides.items()}
-    rows.append(_row("none", 0.0, before))
-    for attack in ATTACKS:
-        for share in shares:
-            status(f"attack {attack}, {share:.0%}")
-            found: dict[str, list[_Places]] = {name: [] for name in sides}
-            for seed, item in enumerate(pushed):
-                users, events = Plot(attack, item, share, seed).events(honest, crowd, newest - timedelta(hours=12))
-                for name, side in sides.items():
-                    found[name].append(_places(side.attacked(users, events), asked, item))
-            rows.append(_row(attack, share, found))
-    change = paired(quality["guarded"], quality["open"])
+    pushed = draw.sample(sorted(item.item_id for item in store.items if 1 <= taken(item.item_id) <= _RARE), targets)
     return {
         "users": len(honest.user_ids),
         "items": len(store.items),
@@ -199,16 +182,51 @@ def compare(
         "victims": len(asked),
         "profile": crowd.size,
         "guards": Guards().model_dump(),
-        "rows": rows,
-        "honest": {
-            "users": change.users,
-            "ndcg@10 open": mean_of(quality["open"]).text(),
-            "ndcg@10 guarded": mean_of(quality["guarded"]).text(),
-            "difference": f"{change.difference:+.5f} ({change.low:+.5f} to {change.high:+.5f}), p {change.p:.4f}",
-            "verdict": change.verdict(),
-            "held": len(quarantine.held) if quarantine else 0,
-        },
+        "rows": _attacked(sides, honest, crowd, pushed, asked, shares, status),
+        "honest": _unharmed(sides, split.test, status),
     }
+
+
+def _unharmed(sides: Mapping[str, Target], cases: Sequence[Case], status: Status) -> dict[str, Any]:
+    """What the guards cost where nobody attacks."""
+    status("honest data, with and without the guards")
+    quality = {name: _ndcg(side.retriever, cases) for name, side in sides.items()}
+    quarantine = sides["guarded"].retriever.knowledge.quarantine
+    change = paired(quality["guarded"], quality["open"])
+    return {
+        "users": change.users,
+        "ndcg@10 open": mean_of(quality["open"]).text(),
+        "ndcg@10 guarded": mean_of(quality["guarded"]).text(),
+        "difference": f"{change.difference:+.5f} ({change.low:+.5f} to {change.high:+.5f}), p {change.p:.4f}",
+        "verdict": change.verdict(),
+        "held": len(quarantine.held) if quarantine else 0,
+    }
+
+
+def _attacked(
+    sides: Mapping[str, Target],
+    honest: Store,
+    crowd: Crowd,
+    pushed: Sequence[str],
+    asked: Sequence[Case],
+    shares: Sequence[float],
+    status: Status,
+) -> list[dict[str, Any]]:
+    """A row for each attack and share of planted users, each item pushed by itself; the first row is without any."""
+    newest = max((event.timestamp for event in honest.events if event.timestamp), default=None)
+    if newest is None:
+        raise DataError("the guards look at times: they need data with timestamps")
+    before = {name: [_places(side.retriever, asked, item) for item in pushed] for name, side in sides.items()}
+    rows = [_row("none", 0.0, before)]
+    for attack, share in product(ATTACKS, shares):
+        status(f"attack {attack}, {share:.0%}")
+        found: dict[str, list[_Places]] = {name: [] for name in sides}
+        for seed, item in enumerate(pushed):
+            users, events = Plot(attack, item, share, seed).events(honest, crowd, newest - timedelta(hours=12))
+            for name, side in sides.items():
+                found[name].append(_places(side.attacked(users, events), asked, item))
+        rows.append(_row(attack, share, found))
+    return rows
 
 
 @dataclass(frozen=True)

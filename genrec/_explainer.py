@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from genrec import prompting, tracing
+from genrec import tracing
 from genrec.deadline import Deadline
 from genrec.engine import Sampling
 from genrec.engine.base import begins_answer, collect
 from genrec.errors import EngineError
-from genrec.explain import Cited, by_signal, facts_of, make_reason, pick_evidence, plain_reason
+from genrec.explain import Cited, by_signal, facts_of, make_reason, pick_evidence, plain_reason, reason_messages
 from genrec.grounding import Names
 from genrec.reasons import reason_key
 from genrec.scene import Ask, Scene, Setup
@@ -37,17 +37,11 @@ class Explainer:
 
     async def explain(self, item: Item, cited: Sequence[Cited]) -> Explained:
         """A checked reason, by the model or from the cache. Raises EngineError where the model does not answer."""
-        setup, pack, words = self._setup, self._setup.pack, self._scene.words
-        texts = [part.evidence.text for part in cited]
-        data = {
-            "item": prompting.item_data(item),
-            "evidence": [part.evidence.model_dump() for part in cited],
-            "opening": words.opening(texts, prompting.item_data(item)["title"]),
-            "language": words.name,
-        }
-        messages = pack.render("explain", data, self._scene.language)
+        setup, pack = self._setup, self._setup.pack
+        evidence = [part.evidence for part in cited]
+        messages = reason_messages(pack, item, evidence, self._scene.language)
         beginning = messages[-1]["content"] if begins_answer(messages) else ""
-        key = reason_key(texts, item, pack.version, setup.engine.model, messages)
+        key = reason_key([part.text for part in evidence], item, pack.version, setup.engine.model, messages)
         text, usage, calls = setup.reasons.get(key), Usage(), 0
         if text is None:
             said = pack.front("explain", self._scene.language).sampling

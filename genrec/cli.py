@@ -40,30 +40,25 @@ from genrec.authoring.samples import DEMO
 from genrec.comparing import compare
 from genrec.config import MOST_CANDIDATES, Config
 from genrec.engine import DEFAULT_ENCODER, cache_folder
-from genrec.errors import DataError, EngineError, GenrecError
+from genrec.errors import EngineError, GenrecError, ModelError
 from genrec.explain import alike
+from genrec.fitting import fit
+from genrec.importing import imports
 from genrec.learn.commands import training
-from genrec.learn.loading import load_adapter
-from genrec.parts import build_retriever, fit_weights, hold_out
+from genrec.learn.loading import find_model, load_adapter
+from genrec.parts import build_retriever, hold_out
 from genrec.prompting import load_pack, pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.scene import Ask, Scene
 from genrec.server import commands as serving
 from genrec.store import (
-    Store,
     folder_model_weights,
     folder_pack,
     folder_weights,
-    import_lastfm_hetrec,
-    import_movielens_100k,
     read_folder,
-    save_model_weight,
-    save_weights,
 )
-from genrec.store.lastfm import What as Imported
 from genrec.terminal import Terminal, terminal
-from genrec.weighing import FEWEST_CASES, fit_weight, judge
-from retrieval import Context, Filter, Policy, Weights
+from retrieval import Context, Filter, Policy
 
 _FOUNDING_CONTEXT = Context.model_validate({"time": "2023-08-05", "place": "Beijing", "device": "PC"})
 
@@ -76,8 +71,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-imports = typer.Typer(help="Turn a public data set into a data folder.", no_args_is_help=True)
 app.add_typer(imports, name="import")
+app.command("fit", epilog="Example: genrec fit --data films; then genrec fit --data films --ranking")(fit)
 app.add_typer(prompts, name="prompt")
 app.add_typer(training, name="train")
 app.command(
@@ -131,7 +126,12 @@ def recommend(
             store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
         lora, weights = None, folder_model_weights(folder)
         if adapter is not None:
-            lora, earned = load_adapter(adapter, model, screen.status)
+            if engine is not None:
+                raise ModelError(
+                    f"--adapter is for a model that runs here, not for the one at {engine}: leave --engine out, or let "
+                    "genrec serve --adapters load it there"
+                )
+            lora, earned = load_adapter(adapter, find_model(model, screen.status))
             weights |= {lora.name: earned}
         recommender = Recommender.from_store(
             store,
@@ -262,25 +262,6 @@ def contrast(
             screen.contrast(found)
 
 
-@app.command(epilog="Example: genrec fit --data films; then genrec fit --data films --ranking")
-def fit(
-    data: Data,
-    ranking: Annotated[bool, typer.Option("--ranking", help="Fit the share of the language model instead.")] = False,
-    cases: Annotated[int, typer.Option(min=FEWEST_CASES, help="How many lists the model is asked about.")] = 200,
-    engine: Engine = None,
-    model: Model = None,
-    pack: PackName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Fit weights to what each user took last, and save them beside the data."""
-    with terminal(log_file()) as screen:
-        store = read_folder(data)
-        if ranking:
-            _fit_ranking(screen, data, store, cases, engine, model, pack, as_json=as_json)
-        else:
-            _fit_signals(screen, data, store, as_json=as_json)
-
-
 @prompts.command("eval", epilog="Example: genrec prompt eval --data films --a movies --b my-films")
 @app.command("eval", epilog="Example: genrec eval --data films --a movies --b my-films")
 def compare_prompts(
@@ -320,66 +301,6 @@ def _say_progress(screen: Terminal, done: int, of: int) -> None:
     screen.status(f"asking: {done} of {of} answers")
 
 
-def _fit_signals(screen: Terminal, data: Path, store: Store, *, as_json: bool) -> None:
-    fitted = fit_weights(store, DEFAULT_ENCODER, screen.status)
-    path = save_weights(data, fitted.weights)
-    screen.status("")
-    if as_json:
-        screen.json({"file": str(path), **fitted.model_dump()})
-        return
-    defaults = Weights().model_dump()
-    screen.table(
-        [
-            {"weight": name, "fitted": value, "default": defaults[name]}
-            for name, value in fitted.weights.model_dump().items()
-        ]
-    )
-    screen.line(
-        f"\nNDCG@10 on the {fitted.cases} held-out items that were fitted to: "
-        f"{fitted.before:.4f} before, {fitted.after:.4f} after. Written to {path}."
-    )
-
-
-def _fit_ranking(
-    screen: Terminal,
-    data: Path,
-    store: Store,
-    most: int,
-    engine: str | None,
-    model: str | None,
-    pack: str | None,
-    *,
-    as_json: bool,
-) -> None:
-    known, cases = hold_out(store)
-    recommender = Recommender.from_store(
-        known,
-        pack=pack or folder_pack(data) or DEFAULT_PACK,
-        engine=engine,
-        model=model,
-        weights=folder_weights(data),
-        status=screen.status,
-    )
-    with recommender:
-        judged = runner.run(
-            judge(recommender, cases, most, lambda done, of: screen.status(f"asking the model: {done} of {of} lists"))
-        )
-        name = recommender.engine.model
-    if len(judged) < FEWEST_CASES:
-        raise DataError(f"{len(judged)} lists hold what the user took next: fitting needs {FEWEST_CASES}")
-    found = fit_weight(judged)
-    path = save_model_weight(data, name, found.weight)
-    screen.status("")
-    if as_json:
-        screen.json({"file": str(path), "model": name, **found.model_dump()})
-        return
-    screen.line(
-        f"model {name}: weight {found.weight:g} (best {found.best:g}); NDCG@10 on {found.cases} lists that hold the "
-        f"item: {found.before:.4f} without the model, {found.after:.4f} with the best weight, standard error of the "
-        f"difference {found.standard_error:.4f}. Written to {path}."
-    )
-
-
 def _scene(screen: Terminal, data: Path, ask: Ask, items: list[str]) -> Scene:
     """A request without a language model; unknown users and items are said before anything is loaded."""
     store = read_folder(data)
@@ -405,35 +326,6 @@ def _config(**settings: Any) -> Config:
         return Config(**settings)
     except ValidationError as error:
         raise typer.BadParameter(error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")) from error
-
-
-@imports.command("movielens-100k", epilog="Example: genrec import movielens-100k downloads/ml-100k films")
-def movielens_100k(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with ml-100k.item, .user and .inter.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The data folder to write; it must not exist yet.")],
-    as_json: AsJson = False,
-) -> None:
-    """Import MovieLens 100K."""
-    _say_imported(out, import_movielens_100k(source, out), as_json=as_json)
-
-
-@imports.command("lastfm-hetrec", epilog="Example: genrec import lastfm-hetrec downloads/lastfm people --what friends")
-def lastfm_hetrec(
-    source: Annotated[Path, typer.Argument(metavar="SRC", help="Folder with artists.dat, user_artists.dat and so on.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="The data folder to write; it must not exist yet.")],
-    what: Annotated[Imported, typer.Option(help="What is recommended: artists, people or tags.")] = "artists",
-    as_json: AsJson = False,
-) -> None:
-    """Import HetRec 2011 Last.fm."""
-    _say_imported(out, import_lastfm_hetrec(source, out, what), as_json=as_json)
-
-
-def _say_imported(out: Path, counts: dict[str, int], *, as_json: bool) -> None:
-    with terminal(log_file()) as screen:
-        if as_json:
-            screen.json({"folder": str(out), **counts})
-        else:
-            screen.line(f"{out}: " + ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
 
 
 @app.command(epilog="Example: genrec doctor --json")

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import cached_property
 
 from genrec.grounding import Facts, Names, check, first_sentence
-from genrec.prompting import clean, days_ago, item_data
+from genrec.prompting import Messages, Pack, clean, days_ago, item_data
 from genrec.types import Evidence, Reason
 from genrec.wording import Language, wording
 from retrieval.cues import strength
@@ -163,6 +163,16 @@ def alike(candidate: Candidate, language: Language = "en") -> list[str]:
     positive = sorted((part for part in candidate.contributions if part.value > 0), key=lambda part: -part.value)
     strong = [part for part in positive if part.value >= _WEAKEST * positive[0].value][:_MOST_EVIDENCE]
     return [wording(language).alike(part.signal) for part in strong]
+
+
+def reason_messages(pack: Pack, item: Item, cited: Sequence[Evidence], language: Language) -> Messages:
+    """The prompt for a reason, which may begin the sentence. Raises PromptError as `Pack.render`."""
+    words, data = wording(language), item_data(item)
+    opening = words.opening([part.text for part in cited], data["title"])
+    evidence = [part.model_dump() for part in cited]
+    return pack.render(
+        "explain", {"item": data, "evidence": evidence, "opening": opening, "language": words.name}, language
+    )
 
 
 def facts_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from genrec.engine import Engine, HttpEngine, Lora, VllmEngine, cache_folder, default_model, misfit_packages, resolve
+from genrec.engine import HttpEngine, VllmEngine, cache_folder, default_model, misfit_packages, resolve
 from genrec.errors import DataError, ModelError
 from genrec.store import Store
 from retrieval import Encoder, Filter, Query, Retriever, SentenceEncoder, Weights
@@ -107,19 +107,19 @@ def fit_weights(store: Store, encoder: str | Encoder, status: Status) -> Fit:
     return fit(retriever, cases, lambda done, of: status(f"fitting weights: {done} of at most {of}"))
 
 
-async def start_engine(engine: str | None, model: str | None, status: Status, adapter: Lora | None = None) -> Engine:
+async def start_engine(engine: str | None, model: str | None, status: Status, rank: int = 0) -> HttpEngine | VllmEngine:
     """Connect to the server at the URL `engine`, or start vLLM in this process where there is none.
 
+    `rank`: the highest of adapters that will be loaded; 0 is none. A server has made room for them or has not.
+
     Raises:
-        ModelError: the model cannot be found, or an adapter is given for a server, which has its own.
+        ModelError: the model cannot be found.
         EngineError: the server or vLLM does not answer.
     """
     if engine is not None:
-        if adapter is not None:
-            raise ModelError(f"adapter {adapter.name!r} cannot be put into the server at {engine}: load it there")
         status(f"connecting to {engine}")
         return await HttpEngine.connect(engine, model=model)
     name = model or default_model()
     folder = await asyncio.to_thread(resolve, name, status)
     status(f"starting vLLM with {name}")
-    return await VllmEngine.start(folder, name=name, adapter=adapter)
+    return await VllmEngine.start(folder, name=name, rank=rank)

@@ -15,7 +15,7 @@ from genrec._explainer import explain_one
 from genrec._request import Request
 from genrec.calibration import Calibration
 from genrec.config import MOST_CANDIDATES, ONE_WINDOW, Config
-from genrec.engine import DEFAULT_ENCODER, Engine, Lora
+from genrec.engine import DEFAULT_ENCODER, Adapted, Engine, Lora
 from genrec.parts import build_retriever, start_engine
 from genrec.prompting import Pack, load_pack
 from genrec.reasons import ReasonCache
@@ -120,13 +120,15 @@ class Recommender:
     ) -> Self:
         """The same for items, users and events that are in memory: `Store(items, users, events)`.
 
-        `adapter`: what vLLM in this process ranks with, as `genrec.learn.loading` checks it.
+        `adapter`: what the model ranks with, as `genrec.learn.loading` checks it. vLLM in this process makes room for
+        it; a server has to take it.
         """
         loaded = pack if isinstance(pack, Pack) else load_pack(pack)
         retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
-            started = runner.run(start_engine(engine, model, status, adapter))
-            return cls(store, retriever, loaded, started, config, model_weights=model_weights, owns_engine=True)
+            started = runner.run(start_engine(engine, model, status, adapter.rank if adapter else 0))
+            ranks = runner.run(Adapted.load(started, adapter)) if adapter else started
+            return cls(store, retriever, loaded, ranks, config, model_weights=model_weights, owns_engine=True)
         return cls(store, retriever, loaded, engine, config, model_weights=model_weights)
 
     def recommend(
@@ -319,6 +321,11 @@ class Recommender:
         fitted = self.setup.model_weight
         weights = {} if fitted is None else {self.engine.model: fitted}
         return Recommender(self.store, self.retriever, pack, self.engine, self.config, model_weights=weights)
+
+    def with_engine(self, engine: Engine, weight: float) -> Recommender:
+        """The same with another model, and its share in the fused score; what was kept of the other's is not used."""
+        weights = {engine.model: weight}
+        return Recommender(self.store, self.retriever, self.pack, engine, self.config, model_weights=weights)
 
     def close(self) -> None:
         """Stop the language model, unless it was given as an object: that one is its owner's to close."""

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 Values = npt.NDArray[np.float64]
 """One number for each user."""
@@ -85,7 +84,9 @@ def _interval(values: Values) -> tuple[float, float]:
         raise ValueError(f"{len(values)} users: an interval needs {FEWEST}")
     if not np.ptp(values):
         return float(values[0]), float(values[0])
-    found = stats.bootstrap(
+    from scipy.stats import bootstrap  # it takes long to load, and most commands compare nothing
+
+    found = bootstrap(
         (values,),
         np.mean,
         n_resamples=_RESAMPLES,
@@ -102,7 +103,9 @@ def _p_of(differences: Values) -> float:
     changed = differences[differences != 0]
     if len(changed) < FEWEST:
         return 1.0  # of one difference, either sign is as wide
-    found = stats.permutation_test(
+    from scipy.stats import permutation_test
+
+    found = permutation_test(
         (changed,),
         np.sum,
         permutation_type="samples",

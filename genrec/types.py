@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -173,6 +174,21 @@ class Recommendation(_Frozen):
     usage: Usage = Usage()
     timings_ms: Timings = Timings()
     trace: Trace
+
+
+class ShownReason(_Frozen):
+    """A model's reason that passed the check, was shown, and that nobody found unhelpful or wrong.
+
+    `language` is the one that was asked for; None is the service's.
+    """
+
+    user_id: str
+    item_id: str
+    evidence: tuple[Evidence, ...]
+    text: str
+    time: datetime
+    prompt: PromptVersion
+    language: Language | None
 
 
 class Explanation(_Frozen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from genrec import Config, Recommender, Store
+from genrec.cli import main
 from genrec.engine import Tokens, default_model, resolve
 from genrec.prompting import pack_folder
 from genrec.testing import FakeEncoder, ScriptedEngine, tiny_store
@@ -29,11 +31,43 @@ GENREC = (sys.executable, "-c", "from genrec.cli import main; main()")
 Scripted = Callable[..., Recommender]
 
 
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it printed."""
+
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+Genrec = Callable[..., Ran]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever uses the browser is marked so."""
+    """Whatever uses the browser is marked so, and what uses the engine of the session runs in one process."""
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        used = getattr(item, "fixturenames", ())
+        if "browser" in used:
             item.add_marker(pytest.mark.browser)
+        if "films" in used:
+            item.add_marker(pytest.mark.xdist_group("films"))
+
+
+@pytest.fixture
+def genrec(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Genrec:
+    """Runs the command in this process, which spares the seconds of its imports: `genrec("similar", "--help")`."""
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["genrec", *arguments])
+        capfd.readouterr()
+        status: int | str | None = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code
+        return Ran(status, *capfd.readouterr())
+
+    return run
 
 
 @pytest.fixture

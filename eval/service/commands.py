@@ -13,6 +13,7 @@ from eval.options import AsJson
 from eval.service import isolation as isolating
 from eval.service import load as loading
 from eval.service import outage as outages
+from eval.service import swaps as swapping
 from genrec.engine import cache_folder
 from genrec.terminal import Terminal, terminal
 
@@ -29,6 +30,24 @@ def outage(
             screen.json(found)
         else:
             _pairs(screen, found.model_dump())
+
+
+def swaps(
+    moves: Annotated[int, typer.Option("--swaps", min=1, help="How often another adapter is put in production.")] = 50,
+    server: Annotated[bool, typer.Option("--server", help="The model runs in a vLLM server, not in genrec.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Promote adapters and take them back under a running service; the exit status is 1 if a request fails, or its
+    answer names an adapter that did not rank."""
+    with terminal(cache_folder() / "log.txt") as screen, tempfile.TemporaryDirectory() as folder:
+        found = swapping.measure(moves, Path(folder), screen.status, server=server)
+        screen.status("")
+        if as_json:
+            screen.json(found)
+        else:
+            _pairs(screen, found.model_dump())
+    if problems := list(swapping.sound(found)):
+        raise SystemExit("; ".join(problems))
 
 
 def contract(

@@ -15,11 +15,15 @@ Messages = Sequence[Mapping[str, str]]
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank."""
+    """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank.
+
+    `writes`: reasons are written with it, too.
+    """
 
     name: str
     folder: Path
     rank: int
+    writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,31 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Free everything; the engine cannot be used afterwards. Closing twice does nothing."""
+
+
+class AdaptableEngine(Engine, Protocol):
+    """A model that takes adapters while it runs, each under a name, and answers with the one that is named."""
+
+    @property
+    def root(self) -> str:
+        """What the files of the model are found by: a name that `resolve` knows, or a folder."""
+
+    async def load_adapter(self, name: str, folder: Path) -> None:
+        """Take an adapter, under a name that was never used."""
+
+    async def has_adapter(self, name: str) -> bool:
+        """Whether an adapter is there: a server that was started again has none of those it took before."""
+
+    async def unload_adapter(self, name: str) -> None:
+        """Let go of an adapter, when nothing runs by it any more; of one that is not there, too."""
+
+    async def score_labels(
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None, adapter: str | None = None
+    ) -> LabelScores:
+        """The same, with the adapter of that name; None is the model as it is."""
+
+    def generate(self, messages: Messages, sampling: Sampling, *, adapter: str | None = None) -> AsyncIterator[Chunk]:
+        """The same."""
 
 
 def begins_answer(messages: Messages) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -18,6 +19,7 @@ from genrec.types import Usage
 _MOST_LOGPROBS = 20
 """What the OpenAI API returns at most. vLLM is asked for the labels themselves instead."""
 _CONNECT_S = 5.0
+_FOR_ADAPTERS = "VLLM_ALLOW_RUNTIME_LORA_UPDATING=1 and --enable-lora --max-loras 2 --max-lora-rank RANK"
 
 
 class HttpEngine:
@@ -27,9 +29,10 @@ class HttpEngine:
     20 most likely tokens, and a label that is not among them gets the lowest of these as an upper bound.
     """
 
-    def __init__(self, client: httpx.AsyncClient, model: str, *, is_vllm: bool, max_tokens: int) -> None:
+    def __init__(self, client: httpx.AsyncClient, model: str, *, root: str, is_vllm: bool, max_tokens: int) -> None:
         self._client = client
         self._model = model
+        self._root = root
         self._is_vllm = is_vllm
         self._max_tokens = max_tokens
         self._label_ids: dict[str, int] = {}
@@ -72,20 +75,26 @@ class HttpEngine:
         except BaseException:
             await client.aclose()
             raise
-        return cls(client, chosen["id"], is_vllm=is_vllm, max_tokens=chosen.get("max_model_len") or 4096)
+        name, longest = chosen["id"], chosen.get("max_model_len") or 4096
+        return cls(client, name, root=chosen.get("root") or name, is_vllm=is_vllm, max_tokens=longest)
 
     @property
     def model(self) -> str:
         return self._model
 
     @property
+    def root(self) -> str:
+        return self._root
+
+    @property
     def max_tokens(self) -> int:
         return self._max_tokens
 
     async def score_labels(
-        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None, adapter: str | None = None
     ) -> LabelScores:
         request: dict[str, Any] = self._request(messages, Sampling(max_tokens=1, cache_salt=cache_salt))
+        request["model"] = adapter or self._model
         request["logprobs"] = True
         if self._is_vllm:
             ids = [await self._label_id(label) for label in labels]
@@ -106,8 +115,11 @@ class HttpEngine:
         scores = {label: found.get(label, floor) for label in labels}
         return LabelScores(scores, _usage(answer.get("usage")), frozenset(labels) - found.keys())
 
-    async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
+    async def generate(
+        self, messages: Messages, sampling: Sampling, *, adapter: str | None = None
+    ) -> AsyncIterator[Chunk]:
         request = self._request(messages, sampling) | {
+            "model": adapter or self._model,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
@@ -122,6 +134,35 @@ class HttpEngine:
         if reason is None:
             raise EngineError("the server ended its answer in the middle")
         yield Chunk("", reason, usage)
+
+    async def load_adapter(self, name: str, folder: Path) -> None:
+        """The server reads the folder itself, under the same path."""
+        place = str(folder.resolve())
+        try:
+            answer = await self._client.post("/v1/load_lora_adapter", json={"lora_name": name, "lora_path": place})
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise EngineError(
+                f"the server does not take an adapter: {_cause(error)}: start vLLM with {_FOR_ADAPTERS}, and where it "
+                f"sees {place}"
+            ) from error
+
+    async def has_adapter(self, name: str) -> bool:
+        try:
+            served = (await _get(self._client, "/v1/models")).json()["data"]
+            return any(entry["id"] == name for entry in served)
+        except httpx.HTTPError as error:
+            raise EngineError(f"the engine failed: {_cause(error)}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineError("the engine answered /v1/models with something else than models") from error
+
+    async def unload_adapter(self, name: str) -> None:
+        try:
+            answer = await self._client.post("/v1/unload_lora_adapter", json={"lora_name": name})
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                answer.raise_for_status()
+        except httpx.HTTPError as error:
+            raise EngineError(f"the server does not let go of an adapter: {_cause(error)}") from error
 
     async def count_tokens(self, messages: Messages) -> int:
         """Exact on vLLM; elsewhere an estimate from above, one token for three bytes."""

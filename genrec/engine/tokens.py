@@ -55,6 +55,21 @@ class Tokens:
             raise ModelError(f"label {label!r} is {len(tokens)} tokens for the model in {self._folder}, not one")
         return tokens[0]
 
+    @property
+    def end(self) -> int:
+        """The token that ends an answer."""
+        found: int = self._tokenizer.eos_token_id
+        return found
+
+    def rest(self, text: str) -> list[int]:
+        """The tokens of a text that ends an answer, its end included."""
+        return [*self._tokenizer.encode(text, add_special_tokens=False), self.end]
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """What a model wrote, without its end."""
+        found: str = self._tokenizer.decode(list(tokens), skip_special_tokens=True)
+        return found
+
     def of_texts(self, texts: Sequence[str]) -> list[int]:
         """What each text has for itself."""
         return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]

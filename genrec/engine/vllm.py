@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from genrec.engine.base import Chunk, LabelScores, Lora, Messages, Sampling, begins_answer, collect
+from genrec.engine.base import Chunk, LabelScores, Messages, Sampling, begins_answer, collect
 from genrec.engine.gate import Gate
 from genrec.engine.hardware import cpu_dtype, cpu_threads, has_gpu, misfit_packages
 from genrec.errors import EngineBusy, EngineError, ModelError
@@ -39,7 +39,11 @@ _CPU_ENVIRONMENT = {
 _CPU_BLOCK = 32
 """Tokens in a block of the prefix cache, which holds whole blocks only; vLLM takes 128 on CPUs unless told."""
 _RANKS = (8, 16, 32, 64)
-"""Of adapters that vLLM makes room for."""
+"""Of adapters that vLLM makes room for. On a CPU the time of a prompt with an adapter grows with it."""
+_ADAPTERS = 2
+"""At once: one that ranks, and one whose place it took while requests still run by that. vLLM gets room for one more:
+on a CPU it adds what is in the last place to prompts that are asked without an adapter beside others that are asked
+with one (vllm-project/vllm#48421), and nothing ever is in that place."""
 _TOKENISED = 512
 """Prompts whose tokens are kept: counted for the budget, scored, and asked again."""
 
@@ -50,26 +54,27 @@ _Frozen = tuple[tuple[str, str], ...]
 class VllmEngine:
     """One model on this machine: without compilation on a CPU, with vLLM's own choices on a GPU.
 
-    All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread. With an
-    adapter, labels are scored with it; text is the base model's.
+    All methods must be awaited on the event loop that `start` ran on. The engine ends with that loop's thread.
     `vllm` is vLLM's own AsyncLLM, for measuring against it.
     """
 
-    def __init__(self, engine: Any, model: str, max_tokens: int, adapter: Any = None) -> None:
+    def __init__(self, engine: Any, model: str, max_tokens: int) -> None:
         self.vllm = engine
         self._model = model
-        self._adapter = adapter
+        self._adapters: dict[str, Any] = {}
         self._max_tokens = max_tokens
         self._tokenizer = engine.get_tokenizer()
         self._label_ids: dict[str, int] = {}
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
         self._gate = Gate()
         self._tokenised = lru_cache(_TOKENISED)(self._tokenise)
         self._stop = weakref.finalize(self, _stop, engine)
 
     @classmethod
-    async def start(cls, folder: Path, *, name: str, max_tokens: int = 4096, adapter: Lora | None = None) -> Self:
+    async def start(cls, folder: Path, *, name: str, max_tokens: int = 4096, rank: int = 0) -> Self:
         """Load the model in `folder`; about half a minute on a CPU.
+
+        `rank`: the highest of adapters that it makes room for; 0 makes none.
 
         Raises:
             EngineError: vLLM is missing or does not start; the message says what it said.
@@ -78,7 +83,6 @@ class VllmEngine:
             os.environ.setdefault(key, value)
         try:
             from vllm.engine.arg_utils import AsyncEngineArgs
-            from vllm.lora.request import LoRARequest
             from vllm.v1.engine.async_llm import AsyncLLM
         except (ImportError, RuntimeError) as error:
             raise EngineError(why_not(error)) from error
@@ -88,19 +92,21 @@ class VllmEngine:
             disable_log_stats=True,
             structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
             **machine_arguments(),
-            **(_adapter_arguments(adapter) if adapter else {}),
+            **(_adapter_arguments(rank) if rank else {}),
         )
         try:
             with _child_as_main():
                 engine = AsyncLLM.from_engine_args(arguments)
         except (RuntimeError, ValueError, OSError) as error:
             raise EngineError(f"vLLM does not start with model {name!r}: {_first_line(error)}") from error
-        if adapter is None:
-            return cls(engine, name, max_tokens)
-        return cls(engine, adapter.name, max_tokens, LoRARequest(adapter.name, 1, str(adapter.folder)))
+        return cls(engine, name, max_tokens)
 
     @property
     def model(self) -> str:
+        return self._model
+
+    @property
+    def root(self) -> str:
         return self._model
 
     @property
@@ -108,13 +114,14 @@ class VllmEngine:
         return self._max_tokens
 
     async def score_labels(
-        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
+        self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None, adapter: str | None = None
     ) -> LabelScores:
         from vllm import SamplingParams
 
+        lora = self._lora(adapter)
         ids = [self.label_id(label) for label in labels]
         settings = SamplingParams(max_tokens=1, temperature=0, logprob_token_ids=ids)
-        *_, answer = [state async for state in self._run(messages, settings, cache_salt, self._adapter)]
+        *_, answer = [state async for state in self._run(messages, settings, cache_salt, lora)]
         if not answer.outputs[0].logprobs:
             raise EngineError("vLLM returned no log-probabilities")
         row = answer.outputs[0].logprobs[0]
@@ -122,7 +129,9 @@ class VllmEngine:
             {label: row[token].logprob for label, token in zip(labels, ids, strict=True)}, _usage(answer)
         )
 
-    async def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
+    async def generate(
+        self, messages: Messages, sampling: Sampling, *, adapter: str | None = None
+    ) -> AsyncIterator[Chunk]:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
@@ -136,12 +145,38 @@ class VllmEngine:
         )
         prompt = Usage()
         completion = 0
-        async for answer in self._run(messages, settings, sampling.cache_salt):
+        async for answer in self._run(messages, settings, sampling.cache_salt, self._lora(adapter)):
             piece = answer.outputs[0]
             completion += len(piece.token_ids)
             prompt = prompt if prompt.prompt_tokens else _usage(answer)
             usage = prompt.model_copy(update={"completion_tokens": completion})
             yield Chunk(piece.text, piece.finish_reason, usage)
+
+    def _lora(self, adapter: str | None) -> Any:
+        if adapter is not None and adapter not in self._adapters:
+            raise EngineError(f"adapter {adapter!r} is not loaded")
+        return self._adapters[adapter] if adapter else None
+
+    async def load_adapter(self, name: str, folder: Path) -> None:
+        from vllm.lora.request import LoRARequest
+
+        lora = LoRARequest(name, next(self._numbers), str(folder))
+        try:
+            await self.vllm.add_lora(lora)
+        except Exception as error:  # as for requests
+            raise EngineError(f"vLLM does not take adapter {name!r}: {_first_line(error)}") from error
+        self._adapters[name] = lora
+
+    async def has_adapter(self, name: str) -> bool:
+        return name in self._adapters
+
+    async def unload_adapter(self, name: str) -> None:
+        if name not in self._adapters:
+            return
+        try:
+            await self.vllm.remove_lora(self._adapters.pop(name).lora_int_id)
+        except Exception as error:
+            raise EngineError(f"vLLM does not let go of adapter {name!r}: {_first_line(error)}") from error
 
     async def count_tokens(self, messages: Messages) -> int:
         return len(self.tokens(messages))
@@ -176,7 +211,7 @@ class VllmEngine:
         return self._label_ids[label]
 
     async def _run(
-        self, messages: Messages, settings: Any, cache_salt: str | None, adapter: Any = None
+        self, messages: Messages, settings: Any, cache_salt: str | None, lora: Any = None
     ) -> AsyncIterator[Any]:
         """One request. Leaving the loop early, or being cancelled, aborts it inside vLLM."""
         if not self._stop.alive:
@@ -187,7 +222,7 @@ class VllmEngine:
         try:
             async with self._gate.place():
                 name = f"genrec-{next(self._numbers)}"
-                async for answer in self.vllm.generate(prompt, settings, name, lora_request=adapter):
+                async for answer in self.vllm.generate(prompt, settings, name, lora_request=lora):
                     yield answer
         except (asyncio.CancelledError, EngineBusy):
             raise
@@ -212,8 +247,8 @@ def machine_arguments() -> dict[str, Any]:
     }
 
 
-def _adapter_arguments(adapter: Lora) -> dict[str, Any]:
-    return {"enable_lora": True, "max_loras": 1, "max_lora_rank": next(r for r in _RANKS if r >= adapter.rank)}
+def _adapter_arguments(rank: int) -> dict[str, Any]:
+    return {"enable_lora": True, "max_loras": _ADAPTERS + 1, "max_lora_rank": next(r for r in _RANKS if r >= rank)}
 
 
 def _stop(engine: Any) -> None:

@@ -25,6 +25,7 @@ from safetensors.numpy import save_file
 
 from genrec.errors import DataError, ModelError
 from genrec.learn.examples import Sampling
+from genrec.learn.sentences import Origin
 from genrec.learn.shape import TARGETS, Shape
 from genrec.types import PromptVersion
 
@@ -52,6 +53,8 @@ class Manifest(BaseModel):
 
     `first` and `last`: when the first and the last of what it saw was taken. `users`: everybody whom it saw, each as
     `user_mark` makes it of the id and the salt, so that whoever has the ids finds them and nobody else reads them.
+    `reasons`: how many checked ones it was trained on, by who wrote them; where there are any it writes reasons, else
+    the base model does. `pairs`: lists of which it was trained on what was taken over what was left.
     `weight`: its share in the fused score, as it was fitted on validation.
     """
 
@@ -64,6 +67,8 @@ class Manifest(BaseModel):
     prompts: tuple[PromptVersion, ...] = Field(min_length=1)
     sampling: Sampling
     examples: dict[str, int]
+    reasons: dict[Origin, int] = Field(default_factory=dict)
+    pairs: int = 0
     first: datetime | None
     last: datetime | None
     salt: Digest
@@ -72,6 +77,11 @@ class Manifest(BaseModel):
     weight: float = Field(ge=0, le=1)
     figures: dict[str, FiniteFloat]
     files: dict[str, Digest]
+
+    @property
+    def writes(self) -> bool:
+        """Whether reasons are written with the adapter."""
+        return any(self.reasons.values())
 
     def saw(self, user_id: str) -> bool:
         """Whether a user's behaviour is in the adapter."""

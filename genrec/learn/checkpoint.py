@@ -17,13 +17,18 @@ _FILE = "checkpoint.pt"
 
 @dataclass
 class Standing:
-    """`step` steps are done. `best` is the lowest validation loss, `kept` the adapter that had it, `at` which step."""
+    """`step` steps are done. `best` is the lowest cost in validation, `kept` the adapter that had it `at` a step."""
 
     step: int = 0
     best: float = float("inf")
     at: int = 0
     kept: dict[str, Tensor] = field(default_factory=dict)
     curve: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """How validation fared with what is kept."""
+        return next(dict(point) for point in self.curve if point["step"] == self.at)
 
 
 def save(folder: Path, standing: Standing, network: Network, optimizer: torch.optim.Optimizer) -> None:

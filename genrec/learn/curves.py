@@ -10,9 +10,12 @@ from tensorboardX import SummaryWriter
 
 from genrec.errors import DataError
 
+Point = Mapping[str, float]
+"""Figures of one step by their names."""
+
 
 class Curves:
-    """`tensorboard --logdir RUN/curves` shows them. `wandb` sends them to Weights & Biases, project genrec, too."""
+    """`tensorboard --logdir FOLDER/curves` shows them. `wandb` sends them to Weights & Biases, project genrec, too."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], step: int, *, wandb: bool) -> None:
         """`step`: where a run goes on; what a killed one had noted behind it is not shown.
@@ -22,7 +25,7 @@ class Curves:
         self._writer = SummaryWriter(str(folder / "curves"), purge_step=step)
         self._run: Any = _wandb(folder, settings) if wandb else None
 
-    def note(self, step: int, values: Mapping[str, float]) -> None:
+    def note(self, step: int, values: Point) -> None:
         """Add a point to each curve."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
@@ -41,4 +44,10 @@ def _wandb(folder: Path, settings: Mapping[str, Any]) -> Any:
         import wandb
     except ImportError as error:
         raise DataError("wandb is not installed: run pip install wandb, or leave --wandb out") from error
-    return wandb.init(project="genrec", dir=str(folder), config=dict(settings), id=folder.name, resume="allow")
+    return wandb.init(
+        project="genrec",
+        dir=str(folder),
+        config=dict(settings),
+        id=f"{folder.parent.name}-{folder.name}",
+        resume="allow",
+    )

@@ -1,13 +1,15 @@
 """Training examples: the prompt that would have been served just before a take, and the label of what was taken.
 
 Candidates come from the retriever as it was then. Where the item was taken from a list that genrec had served, what
-else was in that list comes first: it was seen and not wanted. What was taken is put among them.
+else was in that list comes first: it was seen and not wanted. What was taken is put among them. At some of these
+moments a reason is asked for, too.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal, get_args
@@ -17,12 +19,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from genrec.config import Config
 from genrec.errors import DataError
 from genrec.learn.replay import Moment, Take, Timeline
+from genrec.learn.sentences import Occasion, Sentence, kept_sentences, occasion_of
 from genrec.parts import Status
 from genrec.prompting import Messages, Pack, Subject
 from genrec.ranking import LABELS, assign_labels
 from genrec.store import Store
+from genrec.types import ShownReason
 from genrec.wording import Language
 from retrieval import Candidate, Encoder, Weights
+from retrieval.cues import strength
 from retrieval.types import AttributeValue
 
 WARM_UP = 0.2
@@ -45,7 +50,8 @@ class Sampling(BaseModel):
     all events are for judging. The share `held_back` of all users is for the gate alone. `most` caps training,
     validation and gate, each by itself.
     Of each training example there are `forms`: the first as it is served, the others with the candidates in another
-    order, and each attribute and each event but the last left out with the probability `dropout`.
+    order, and each attribute and each event but the last left out with the probability `dropout`. At most `reasons` are
+    learned from, and asked for by the gate.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,7 +64,12 @@ class Sampling(BaseModel):
     most: int = Field(default=2000, ge=1)
     forms: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    reasons: int = Field(default=60, ge=0)
     seed: int = 0
+
+    def holds_back(self, user_id: str) -> bool:
+        """Whether a user is for the gate alone."""
+        return random.Random(f"{self.seed} {user_id}").random() < self.held_back
 
     def config(self) -> Config:
         """How a recommender serves these prompts."""
@@ -78,6 +89,7 @@ class Example:
     """A prompt, and what was taken: the place of its label.
 
     `retrieval` is the retriever's score behind each label. `found`: the retriever alone would have listed the item.
+    `left`: the places of what was in the list that was served, and that the user never took.
     """
 
     prompt: Prompt
@@ -88,26 +100,38 @@ class Example:
     retrieval: tuple[float, ...]
     taken: int
     found: bool
+    left: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Examples:
-    """`training` and `validation` are of the same users, the latter later; `gate` is of others, later too."""
+    """`training` and `validation` are of the same users, the latter later; `gate` is of others, later too.
+
+    `kept`: reasons that were shown, of anybody but those of the gate. `occasions` for reasons are of `training`, those
+    `held_back` of `gate`.
+    """
 
     training: Sequence[Example]
     validation: Sequence[Example]
     gate: Sequence[Example]
+    kept: Sequence[Sentence] = ()
+    occasions: Sequence[Occasion] = ()
+    held_back: Sequence[Occasion] = ()
 
     @property
     def users(self) -> list[str]:
         """Everybody whom an adapter sees, in training or by choosing when that ends."""
-        return sorted({example.user_id for example in (*self.training, *self.validation)})
+        return sorted({seen.user_id for seen in self._seen})
 
     @property
     def times(self) -> tuple[datetime, datetime] | None:
-        """When the first and the last of what an adapter sees was taken; None where nobody knows."""
-        times = [example.time for example in (*self.training, *self.validation) if example.time]
+        """When the first and the last of what an adapter sees happened; None where nobody knows."""
+        times = [seen.time for seen in self._seen if seen.time]
         return (min(times), max(times)) if times else None
+
+    @property
+    def _seen(self) -> Sequence[Example | Sentence]:
+        return (*self.training, *self.validation, *self.kept)
 
 
 def build_examples(
@@ -118,32 +142,55 @@ def build_examples(
     encoder: str | Encoder,
     weights: Weights | None = None,
     served: Served | None = None,
+    shown: Sequence[ShownReason] = (),
     status: Status = lambda _: None,
 ) -> Examples:
     """Replay a store and make examples of its takes; the same arguments give the same examples.
 
     `packs`: the first one serves; the forms of training examples go through all of them in turn, so that the others
-    are paraphrases.
+    are paraphrases. `shown`: reasons that a model gave.
 
     Raises:
         DataError: nothing to train on, or nothing to judge by.
     """
     timeline = Timeline(store)
     drawn = _draw(timeline.takes(), sampling)
+    answered, wanted = served or {}, _wanted(store)
+    asked = {part: _some([take for take in drawn if drawn[take] == part], sampling) for part in PARTS}
     parts: dict[Part, list[Example]] = {part: [] for part in PARTS}
+    occasions: dict[Part, list[Occasion]] = {part: [] for part in PARTS}
     for number, moment in enumerate(timeline.replay(list(drawn), encoder, weights, status)):
         if number % _SAID == 0:
             status(f"making examples: {number} of {len(drawn)} takes")
         part = drawn[moment.take]
-        making = _Making(moment, sampling, packs, served or {})
+        event = moment.take.event
+        making = _Making(moment, sampling, packs, answered.get(event.event_id or "", ()), wanted[event.user_id])
         parts[part] += making.forms(sampling.forms if part == "training" else 1)
-    return Examples(**parts)
+        if moment.take in asked[part]:
+            occasions[part] += making.occasions()
+    kept = kept_sentences(shown, store, packs[0], sampling.language, sampling.holds_back)
+    kept = random.Random(sampling.seed).sample(kept, min(len(kept), sampling.reasons))
+    return Examples(**parts, kept=kept, occasions=occasions["training"], held_back=occasions["gate"])
+
+
+def _wanted(store: Store) -> Mapping[str, Set[str]]:
+    """Everything that each user ever took."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for event in store.events:
+        if strength(event) > 0:
+            found[event.user_id].add(event.item_id)
+    return found
+
+
+def _some(takes: Sequence[Take], sampling: Sampling) -> set[Take]:
+    """Those at which a reason is asked for."""
+    return set(random.Random(sampling.seed).sample(takes, min(len(takes), sampling.reasons)))
 
 
 def _draw(takes: Sequence[Take], sampling: Sampling) -> dict[Take, Part]:
     """The part of each take that becomes an example, oldest first."""
     users = sorted({take.event.user_id for take in takes})
-    held = {user for user in users if random.Random(f"{sampling.seed} {user}").random() < sampling.held_back}
+    held = {user for user in users if sampling.holds_back(user)}
     parts: dict[Part, list[Take]] = {part: [] for part in PARTS}
     for take in takes:
         if take.when >= 1 - sampling.later:
@@ -161,10 +208,15 @@ def _draw(takes: Sequence[Take], sampling: Sampling) -> dict[Take, Part]:
 class _Making:
     """The examples of one moment."""
 
-    def __init__(self, moment: Moment, sampling: Sampling, packs: Sequence[Pack], served: Served) -> None:
+    def __init__(
+        self, moment: Moment, sampling: Sampling, packs: Sequence[Pack], served: Sequence[str], wanted: Set[str]
+    ) -> None:
+        """`served`: the list that the take answered. `wanted`: everything that the user ever took."""
         self._event, self._sampling, self._packs = moment.take.event, sampling, packs
         self._scene = moment.scene(sampling.config(), sampling.candidates)
+        self._listed = moment.retriever.retrieve(self._scene.query, sampling.candidates)
         self._candidates, self._found = self._choose(moment, served)
+        self._left = set(served) - wanted
 
     def forms(self, count: int) -> Iterator[Example]:
         """The example as it would have been served, then others that say the same otherwise."""
@@ -175,13 +227,16 @@ class _Making:
             pack = self._packs[number % len(self._packs)]
             yield self._example(self._thinned(subject, draw), draw.getrandbits(32), pack)
 
-    def _choose(self, moment: Moment, served: Served) -> tuple[list[Candidate], bool]:
+    def occasions(self) -> Iterator[Occasion]:
+        """The reason that would have been asked for then; none where nothing was listed."""
+        if self._listed:
+            yield occasion_of(self._scene, self._listed, self._packs[0], self._sampling.history, self._event.timestamp)
+
+    def _choose(self, moment: Moment, served: Sequence[str]) -> tuple[list[Candidate], bool]:
         """What was taken among what was not, best first; and whether the retriever listed it."""
         query, count, target = self._scene.query, self._sampling.candidates, self._event.item_id
-        listed = moment.retriever.retrieve(query, count)
-        known = {candidate.item.item_id: candidate for candidate in listed}
-        left = [item_id for item_id in served.get(self._event.event_id or "", ()) if item_id != target]
-        others = [item_id for item_id in dict.fromkeys([*left, *known]) if item_id != target][: count - 1]
+        known = {candidate.item.item_id: candidate for candidate in self._listed}
+        others = [item_id for item_id in dict.fromkeys([*served, *known]) if item_id != target][: count - 1]
         unlisted = [item_id for item_id in (*others, target) if item_id not in known]
         known |= {candidate.item.item_id: candidate for candidate in moment.retriever.score(query, unlisted)}
         chosen = [known[item_id] for item_id in (*others, target)]
@@ -209,4 +264,5 @@ class _Making:
             retrieval=tuple(candidate.score for candidate in window.values()),
             taken=ids.index(self._event.item_id),
             found=self._found,
+            left=tuple(place for place, item_id in enumerate(ids) if item_id in self._left),
         )

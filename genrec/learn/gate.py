@@ -1,8 +1,7 @@
 """May an adapter rank what people see? Only if it wins over what ranks now, for people whom it never saw.
 
 Both rank what the retriever listed just before each of their later takes, each fused by its own weight. A take that
-the retriever did not list counts 0 for both. Reasons are not asked about: the base model writes them, without adapter,
-so that the rate of those that are rejected cannot change.
+the retriever did not list counts 0 for both. Where an adapter writes reasons, these are held against each other too.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from genrec.learn.examples import Example
+from genrec.learn.told import Told, causes
 from genrec.ranking import standard
 from genrec.statistics import FEWEST, Paired, Values, paired
 from genrec.weighing import FEWEST_CASES, Judged, WeightFit, fit_weight, gain
@@ -67,6 +67,7 @@ class Verdict(BaseModel):
     """`refused` says why, a sentence for each cause; where it is empty the adapter may be promoted.
 
     `listed` of the `lists` hold what was taken. `retriever` is the NDCG@10 of its order over all lists, as `alone`.
+    `told`: how reasons fare; None where the base model writes them now and with the candidate.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +84,7 @@ class Verdict(BaseModel):
     gaps: tuple[Gap, ...]
     fit: WeightFit | None
     canaries: int
+    told: Told | None = None
     refused: tuple[str, ...]
 
 
@@ -100,6 +102,7 @@ def judge(
     fit: WeightFit | None,
     canaries: int,
     failures: Sequence[str],
+    told: Told | None = None,
 ) -> Verdict:
     """Hold a candidate against what ranks now. `failures`: of the canary prompts, in words."""
     by_user = [_users(examples, way) for way in (current, candidate)]
@@ -120,7 +123,8 @@ def judge(
         gaps=gaps,
         fit=fit,
         canaries=canaries,
-        refused=(*_causes(fit, pair), *_widened(gaps), *failures),
+        told=told,
+        refused=(*_causes(fit, pair), *_widened(gaps), *(causes(told) if told else ()), *failures),
     )
 
 

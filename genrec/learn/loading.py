@@ -25,8 +25,8 @@ def find_model(name: str | None, status: Status) -> Model:
     return Model(base_of(name, folder), folder)
 
 
-def load_adapter(folder: Path, model: str | None, status: Status) -> tuple[Lora, float]:
+def load_adapter(folder: Path, model: Model) -> tuple[Lora, float]:
     """An adapter for a model, and its weight in the fused score. Raises ModelError for what is not one, saying why."""
-    found = find_model(model, status)
-    adapter, _ = read_adapter(folder, found.base, found.folder)
-    return Lora(adapter.model, folder, adapter.manifest.shape.rank), adapter.manifest.weight
+    adapter, _ = read_adapter(folder, model.base, model.folder)
+    said = adapter.manifest
+    return Lora(adapter.model, folder, said.shape.rank, said.writes), said.weight

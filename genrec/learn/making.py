@@ -1,4 +1,4 @@
-"""From a store to an adapter that was judged: examples → training → weight → files → gate."""
+"""From examples to an adapter on the shelf: reasons → training → weight → files."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from pathlib import Path
 import torch
 
 import genrec
-from genrec.learn.adapter import Adapter, Base, Manifest, read_adapter, user_mark, write_adapter
-from genrec.learn.canary import canaries, failures
-from genrec.learn.checkpoint import Standing
-from genrec.learn.examples import Example, Examples, Prompt, Sampling
-from genrec.learn.gate import Verdict, Way, fit_share, judge
+from genrec.learn.adapter import Adapter, Base, Manifest, Tensors, read_adapter, user_mark, write_adapter
+from genrec.learn.choosing import Choosing
+from genrec.learn.examples import Examples, Sampling
+from genrec.learn.gate import fit_share
 from genrec.learn.loading import Model
 from genrec.learn.plan import Plan, Schedule, fingerprint
+from genrec.learn.preferring import Preferring
 from genrec.learn.scorer import Scorer
+from genrec.learn.sentences import Origin, Sentence
 from genrec.learn.shape import Shape
-from genrec.learn.shelf import NOTHING, Shelf
+from genrec.learn.shelf import Shelf
 from genrec.learn.train import train
+from genrec.learn.writing import write
 from genrec.parts import Status
 from genrec.prompting import Pack
 from genrec.types import PromptVersion
-from genrec.weighing import WeightFit
 
 
 def make_adapter(
@@ -40,79 +41,60 @@ def make_adapter(
     wandb: bool = False,
 ) -> Adapter:
     """Train an adapter and put it on the shelf. Called again after it was killed, it goes on, to the same result."""
+    scorer = Scorer(model.folder, shape, shelf.frozen(model.base.sha256), schedule.seed)
+    most = packs[0].front("explain", sampling.language).sampling.max_tokens
+    kept = shelf.frozen(model.base.sha256) / "reasons"
+    origin, sentences = _reasons(scorer, examples, most, kept, status)
     plan = Plan(
         model=model.base.name,
         base=model.base.sha256,
         prompts=tuple(PromptVersion(name=pack.name, version=pack.version) for pack in packs),
-        examples=fingerprint(examples),
+        examples=fingerprint(examples, sentences),
         threads=torch.get_num_threads(),
         sampling=sampling,
         shape=shape,
         schedule=schedule,
     )
     run = plan.begin(shelf.folder / "runs")
-    scorer = Scorer(model.folder, shape, _frozen(shelf, model), schedule.seed)
-    standing = train(run, scorer, examples, plan, status=status, wandb=wandb)
+    choosing = Choosing(scorer, examples, sentences, schedule, status)
+    figures = train(run / "choosing", scorer.network, choosing, plan, status=status, wandb=wandb).figures
+    pairs = [example for example in examples.training if example.left]
+    if pairs:
+        preferring = Preferring(scorer, pairs, examples.validation, schedule)
+        after = train(run / "preferring", scorer.network, preferring, plan, status=status, wandb=wandb).figures
+        figures |= {f"{name}, preferring": value for name, value in after.items()}
     fit = fit_share(examples.validation, scorer.scores([example.prompt for example in examples.validation]))
+    learned = {"reasons": {origin: len(sentences)}, "pairs": len(pairs), "figures": figures}
+    earned = {"weight": fit.weight if fit else 0.0}
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in scorer.network.adapter.items()}
+    return _put(shelf, model, tensors, _manifest(plan, examples).model_copy(update=learned | earned))
+
+
+def _put(shelf: Shelf, model: Model, tensors: Tensors, manifest: Manifest) -> Adapter:
+    """Onto the shelf, by what it says of itself."""
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=shelf.folder) as draft:
         folder = Path(draft) / "adapter"
-        write_adapter(folder, tensors, _manifest(plan, examples, standing, fit))
+        write_adapter(folder, tensors, manifest)
         adapter, _ = read_adapter(folder, model.base, model.folder)
         shelf.keep(adapter)
     return read_adapter(shelf.place(adapter.version), model.base, model.folder)[0]
 
 
-def judge_adapter(
-    shelf: Shelf, adapter: Adapter, model: Model, weight: float, pack: Pack, examples: Examples, status: Status
-) -> Verdict:
-    """Hold an adapter against what ranks now, and keep what the gate says of it.
-
-    `weight`: of the base model without an adapter in the fused score.
-    """
-    status("asking the adapter about people whom it never saw")
-    scorer = _loaded(shelf, adapter, model)
-    tried = canaries(pack, adapter.manifest.sampling.language)
-    found = failures(scorer.scores(tried))
-    fit = fit_share(examples.validation, scorer.scores(_prompts(examples.validation)))
-    ours = Way(adapter.version, adapter.manifest.weight, scorer.scores(_prompts(examples.gate)))
-    status("asking what ranks now about the same people")
-    theirs = _current(shelf, scorer, model, weight, examples.gate)
-    verdict = judge(examples.gate, theirs, ours, fit, len(tried), found)
-    shelf.judged(adapter.version, verdict)
-    return verdict
+def _reasons(
+    scorer: Scorer, examples: Examples, most: int, kept: Path, status: Status
+) -> tuple[Origin, Sequence[Sentence]]:
+    """Those that were kept or, where there are none, what the base model writes and the check passes; by whom."""
+    if examples.kept:
+        return "kept", examples.kept
+    texts = write(scorer, [occasion.messages for occasion in examples.occasions], most, status, kept=kept)
+    found = [occasion.sentence(text) for occasion, text in zip(examples.occasions, texts, strict=True)]
+    return "base", [sentence for sentence in found if sentence]
 
 
-def _current(shelf: Shelf, scorer: Scorer, model: Model, weight: float, gate: Sequence[Example]) -> Way:
-    version = shelf.production
-    if version == NOTHING:
-        scorer.network.clear()
-        return Way(NOTHING, weight, scorer.scores(_prompts(gate)))
-    now, _ = read_adapter(shelf.place(version), model.base, model.folder)
-    return Way(version, now.manifest.weight, _loaded(shelf, now, model).scores(_prompts(gate)))
-
-
-def _loaded(shelf: Shelf, adapter: Adapter, model: Model) -> Scorer:
-    """The base model with an adapter in it."""
-    checked, tensors = read_adapter(adapter.folder, model.base, model.folder)
-    shape = checked.manifest.shape
-    scorer = Scorer(model.folder, shape, _frozen(shelf, model))
-    scorer.network.load({name: torch.tensor(numbers) for name, numbers in tensors.items()})
-    return scorer
-
-
-def _frozen(shelf: Shelf, model: Model) -> Path:
-    return shelf.folder / "frozen" / model.base.sha256[:12]
-
-
-def _prompts(examples: Sequence[Example]) -> list[Prompt]:
-    return [example.prompt for example in examples]
-
-
-def _manifest(plan: Plan, examples: Examples, standing: Standing, fit: WeightFit | None) -> Manifest:
+def _manifest(plan: Plan, examples: Examples) -> Manifest:
+    """What is known before training."""
     times = examples.times
     salt = hashlib.sha256(plan.model_dump_json().encode()).hexdigest()
-    best = next(point for point in standing.curve if point["step"] == standing.at)
     return Manifest(
         genrec=genrec.__version__,
         base=Base(name=plan.model, sha256=plan.base),
@@ -125,7 +107,7 @@ def _manifest(plan: Plan, examples: Examples, standing: Standing, fit: WeightFit
         salt=salt,
         users=tuple(sorted(user_mark(user, salt) for user in examples.users)),
         seed=plan.schedule.seed,
-        weight=fit.weight if fit else 0.0,
-        figures=best,
+        weight=0.0,
+        figures={},
         files={},
     )

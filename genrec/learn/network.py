@@ -1,7 +1,8 @@
 """A language model with a LoRA adapter on its last layers, cut in two: what is frozen, and what is trained.
 
 Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022. What the frozen layers make of a prompt never
-changes, so it is computed once. Of the vocabulary only the labels are scored, and only behind the last token.
+changes, so it is computed once. Of the vocabulary only the labels are scored behind a prompt that ranks, and only
+there; of a sentence every token that the model has to write.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, GenerationConfig
 from transformers.utils import logging
 
 from genrec.engine import has_gpu
@@ -27,7 +28,9 @@ _SLOT = ".default."
 
 
 class Network(nn.Module):  # type: ignore[misc]  # torch is not looked into
-    """A causal language model that scores labels, on the GPU where there is one, in bfloat16 where that is fast.
+    """A causal language model that scores labels and sentences, and writes: on the GPU where there is one.
+
+    In bfloat16 where that is fast.
 
     `adapter` holds the trained parameters by their names on disk; before training they change nothing.
     """
@@ -63,13 +66,39 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not looked into
     def forward(self, prompts: Sequence[Tensor], labels: Tensor) -> Tensor:
         """The logit of each label behind each prompt that `freeze` has read: (prompts, labels). `labels` are tokens."""
         ends = torch.tensor([len(prompt) - 1 for prompt in prompts], device=self.device)
-        # Padding stands behind a prompt, where causal attention never looks.
-        padded = nn.utils.rnn.pad_sequence([prompt.to(self.device) for prompt in prompts], batch_first=True)
         with self._precision():
-            found = self._upper(inputs_embeds=padded, use_cache=False).last_hidden_state
-            last = self._norm(found[torch.arange(len(prompts), device=self.device), ends])
+            last = self._norm(self._read(prompts)[torch.arange(len(prompts), device=self.device), ends])
             logits: Tensor = functional.linear(last, self._head.weight[labels.to(self.device)])
         return logits.float()
+
+    def losses(self, texts: Sequence[Tensor], rests: Sequence[Sequence[int]]) -> Tensor:
+        """The cross-entropy of the tokens that end each text that `freeze` has read, in nats a token: (texts,)."""
+        found = []
+        with self._precision():
+            for row, text, rest in zip(self._read(texts), texts, rests, strict=True):
+                said = self._norm(row[len(text) - len(rest) - 1 : len(text) - 1])
+                logits = functional.linear(said, self._head.weight).float()
+                found.append(functional.cross_entropy(logits, torch.tensor(rest, device=self.device)))
+        return torch.stack(found)
+
+    def write(self, prompts: Sequence[Sequence[int]], most: int, end: int) -> list[list[int]]:
+        """The likeliest next token again and again behind each prompt, until `end` comes or `most` are written."""
+        length = max(map(len, prompts))
+        padded = torch.tensor([[end] * (length - len(prompt)) + list(prompt) for prompt in prompts], device=self.device)
+        shown = torch.tensor([[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts]).to(self.device)
+        settings = GenerationConfig(max_new_tokens=most, do_sample=False, eos_token_id=end, pad_token_id=end)
+        self.eval()
+        with torch.no_grad(), self._precision():
+            written = self._peft.generate(input_ids=padded, attention_mask=shown, generation_config=settings)
+        found: list[list[int]] = written[:, length:].tolist()
+        return found
+
+    def _read(self, texts: Sequence[Tensor]) -> Tensor:
+        """What the trained layers make of texts, before the last norm: (texts, longest, width)."""
+        # Padding stands behind a text, where causal attention never looks.
+        padded = nn.utils.rnn.pad_sequence([text.to(self.device) for text in texts], batch_first=True)
+        found: Tensor = self._upper(inputs_embeds=padded, use_cache=False).last_hidden_state
+        return found
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Put an adapter's parameters in place of the present ones."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.errors import DataError
 from genrec.learn.examples import PARTS, Examples, Sampling
+from genrec.learn.sentences import Sentence
 from genrec.learn.shape import Shape
 from genrec.types import PromptVersion
 
@@ -19,7 +23,9 @@ class Schedule(BaseModel):
     """How long and how fast is trained. `batch`: examples a step. `side_by_side`: of them at once, as memory allows.
 
     Every `look` steps validation is looked at; when its loss has not fallen for `patience` looks, training ends.
-    The rate rises over the first `warm_up` steps and falls as a cosine.
+    The rate rises over the first `warm_up` steps and falls as a cosine. With each step go `sentences` reasons, whose
+    loss counts `reason_weight`; 0 trains on none. `preference_rate` and `beta` are of what follows where lists were
+    answered: `preferring`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,14 +39,28 @@ class Schedule(BaseModel):
     clip: float = Field(default=1.0, gt=0)
     look: int = Field(default=20, ge=1)
     patience: int = Field(default=3, ge=1)
+    sentences: int = Field(default=4, ge=1)
+    reason_weight: float = Field(default=0.5, ge=0)
+    preference_rate: float = Field(default=1e-4, gt=0)
+    beta: float = Field(default=0.1, gt=0)
     seed: int = 0
+
+    def steps(self, count: int) -> int:
+        """At most, over so many examples."""
+        return self.epochs * math.ceil(count / self.batch)
+
+    def drawn(self, count: int, size: int, step: int) -> list[int]:
+        """Which of so many examples belong to a step of this size: every epoch has an order of its own."""
+        epoch, place = divmod(step, math.ceil(count / size))
+        order = random.Random(f"{self.seed} {epoch}").sample(range(count), count)
+        return order[place * size : (place + 1) * size]
 
 
 class Plan(BaseModel):
     """Two runs with equal plans give equal adapters.
 
-    `base` is the SHA-256 of the model's files, `examples` of all prompts with what was taken. Sums of floating-point
-    numbers depend on the number of `threads`.
+    `base` is the SHA-256 of the model's files, `examples` of all prompts with what was taken, and of the reasons. Sums
+    of floating-point numbers depend on the number of `threads`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -70,10 +90,13 @@ class Plan(BaseModel):
         return folder
 
 
-def fingerprint(examples: Examples) -> str:
-    """SHA-256 of every prompt and of what was taken."""
+def fingerprint(examples: Examples, sentences: Sequence[Sentence]) -> str:
+    """SHA-256 of every prompt with what was taken and left, and of the reasons that are learned from."""
     digest = hashlib.sha256()
     for part in PARTS:
         for example in getattr(examples, part):
-            digest.update(repr((part, example.user_id, example.prompt, example.taken)).encode("utf-8", "replace"))
+            said = (part, example.user_id, example.prompt, example.taken, example.left)
+            digest.update(repr(said).encode("utf-8", "replace"))
+    for sentence in sentences:
+        digest.update(repr((sentence.user_id, sentence.messages, sentence.rest)).encode("utf-8", "replace"))
     return digest.hexdigest()

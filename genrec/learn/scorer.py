@@ -1,4 +1,4 @@
-"""Prompts → what the network says about their labels."""
+"""Prompts → what the network says about their labels, and writes behind them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from genrec.engine import Tokens
 from genrec.learn.examples import Prompt
 from genrec.learn.frozen import Frozen
 from genrec.learn.network import Network
+from genrec.learn.sentences import Sentence
 from genrec.learn.shape import Shape
+from genrec.prompting import Messages
 from genrec.ranking import LABELS
 from genrec.statistics import Values
 
@@ -27,9 +29,10 @@ class Scorer:
         self._frozen = Frozen(frozen, self.network)
         self._labels = torch.tensor([self._tokens.label(label) for label in LABELS])
 
-    def freeze(self, prompt: Prompt) -> Tensor:
-        """What the frozen layers make of a prompt, on disk from then on: (length, width)."""
-        return self._frozen.of(self._tokens.ids(prompt.messages))
+    def freeze(self, prompt: Prompt | Sentence) -> Tensor:
+        """What the frozen layers make of a prompt, or of a whole sentence, on disk from then on: (length, width)."""
+        rest = self._tokens.rest(prompt.rest) if isinstance(prompt, Sentence) else []
+        return self._frozen.of([*self._tokens.ids(prompt.messages), *rest])
 
     def logits(self, prompts: Sequence[Prompt]) -> Tensor:
         """(prompts, most labels of any); -inf where a prompt has fewer labels."""
@@ -45,3 +48,13 @@ class Scorer:
         with torch.no_grad():
             rows = (torch.log_softmax(self.logits([prompt])[0], dim=0)[: prompt.labels] for prompt in prompts)
             return [row.double().cpu().numpy() for row in rows]
+
+    def losses(self, sentences: Sequence[Sentence]) -> Tensor:
+        """The cross-entropy of the rest of each sentence behind its prompt, in nats a token: (sentences,)."""
+        rests = [self._tokens.rest(sentence.rest) for sentence in sentences]
+        return self.network.losses([self.freeze(sentence) for sentence in sentences], rests)
+
+    def write(self, prompts: Sequence[Messages], most: int) -> list[str]:
+        """What the network writes behind each prompt in at most so many tokens, as serving does at temperature 0."""
+        tokens = [self._tokens.ids(prompt) for prompt in prompts]
+        return [self._tokens.text(written) for written in self.network.write(tokens, most, self._tokens.end)]

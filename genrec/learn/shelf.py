@@ -5,7 +5,7 @@ verdicts/VERSION.json
 moves.jsonl         every move of the label `production`, oldest first
 erased.jsonl        adapters that saw somebody who was erased since
 runs/               how each was trained: its plan, its curves, where it stands
-frozen/             what frozen layers made of prompts; may be removed at any time
+frozen/             what frozen layers made of prompts, and the base model wrote; may be removed at any time
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from genrec.errors import DataError, ModelError
-from genrec.learn.adapter import MANIFEST, Adapter, read_manifest
+from genrec.learn.adapter import MANIFEST, Adapter, Manifest, read_manifest
 from genrec.learn.gate import Verdict
+from genrec.learn.shape import Shape
 
 NOTHING = "none"
 """What the label stands at before anything is promoted: no adapter, the base model."""
@@ -45,6 +46,10 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def frozen(self, base: str) -> Path:
+        """For what the frozen layers of a model, by its SHA-256, make of prompts."""
+        return self.folder / "frozen" / base[:12]
+
     def versions(self) -> list[str]:
         """Every adapter that is kept."""
         return sorted(
@@ -64,6 +69,11 @@ class Shelf:
             known = ", ".join(self.versions()) or "none yet"
             raise ModelError(f"no adapter {version!r} in {self.folder}, there are {known}: see genrec train list")
         return self.folder / version
+
+    def rank(self) -> int:
+        """The highest of its adapters, or that of a new one."""
+        found = [self._manifest(version) for version in self.versions()]
+        return max([Shape().rank, *(manifest.shape.rank for manifest in found if manifest)])
 
     def judged(self, version: str, verdict: Verdict) -> None:
         """Keep what the gate said; a later verdict takes the place of an earlier one."""
@@ -123,8 +133,12 @@ class Shelf:
         return self._move(stood[-2], "rollback")
 
     def forget(self, user_id: str) -> list[str]:
-        """Mark every adapter that saw a user who is erased: it is not promoted any more. Returns all that did."""
-        saw = [version for version in self.versions() if read_manifest(self.folder / version).saw(user_id)]
+        """Mark every adapter that saw a user who is erased: it is not promoted any more. Returns all that did.
+
+        One whose manifest cannot be read may have seen anybody.
+        """
+        found = {version: self._manifest(version) for version in self.versions()}
+        saw = [version for version, manifest in found.items() if manifest is None or manifest.saw(user_id)]
         for version in saw:
             if version not in self.erased():
                 self._append(_ERASED, {"version": version, "time": _now()})
@@ -133,6 +147,13 @@ class Shelf:
     def erased(self) -> Mapping[str, str]:
         """The adapters that saw somebody who was erased since, and when the first of them was."""
         return {row["version"]: row["time"] for row in reversed(self._rows(_ERASED, {"version", "time"}))}
+
+    def _manifest(self, version: str) -> Manifest | None:
+        """None where it cannot be read: such an adapter is not loaded."""
+        try:
+            return read_manifest(self.folder / version)
+        except ModelError:
+            return None
 
     def _move(self, version: str, by: str) -> Move:
         if version in self.erased():

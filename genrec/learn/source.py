@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,16 +11,21 @@ from genrec.learn.examples import Served
 from genrec.recommender import DEFAULT_PACK
 from genrec.scene import UNMEASURED_WEIGHT
 from genrec.store import Store, folder_model_weights, folder_pack, folder_weights, read_folder
+from genrec.types import ShownReason
 from retrieval import Weights
 
 
 @dataclass(frozen=True)
 class Source:
-    """What happened, the lists that events answered, the prompts that serve, and the weights fitted to it all."""
+    """What happened, the lists that events answered, the prompts that serve, and the weights fitted to it all.
+
+    `shown`: reasons that a model gave.
+    """
 
     store: Store
     pack: str
     served: Served = field(default_factory=dict)
+    shown: Sequence[ShownReason] = ()
     weights: Weights | None = None
     model_weights: dict[str, float] = field(default_factory=dict)
 
@@ -49,6 +55,6 @@ def from_database(url: str, name: str) -> Source:
         tenant = database.tenant(name)
         found = tenant.snapshot()
         store = Store(found.items, found.users, found.events, people=tenant.people)
-        return Source(store, tenant.pack, tenant.answered())
+        return Source(store, tenant.pack, tenant.answered(), tenant.shown_reasons())
     finally:
         database.close()

@@ -62,6 +62,10 @@ def serve(
     rate: Annotated[int, typer.Option(min=1, help="Requests a minute by one key.")] = _DEFAULTS.rate,
     guards: Annotated[bool, typer.Option("--guards/--no-guards", help="Whether bursts are held back.")] = True,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds for one recommendation, waiting included.")] = 60,
+    adapters: Annotated[
+        Path | None,
+        typer.Option(exists=True, file_okay=False, help="Where adapters are kept: rank with the one in production."),
+    ] = None,
 ) -> None:
     """Serve recommendations over HTTP, until a signal ends it."""
     from genrec.server import running
@@ -69,7 +73,7 @@ def serve(
     settings = Settings(concurrency=concurrency, queue=queue, rate=rate, guards=_DEFAULTS.guards if guards else None)
     log = os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding="utf-8", buffering=1)
     with log, terminal(cache_folder() / "log.txt") as screen:
-        place = running.Place(data, database, pack, host, port)
+        place = running.Place(data, database, pack, host, port, adapters)
         running.serve(place, engine, model, settings, deadline, log, screen.status)
 
 
@@ -179,15 +183,29 @@ def list_tenants(database: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
 
 @users.command("erase", epilog="Example: genrec user erase 1001")
 def erase_user(
-    user: UserId, tenant: OfTenant = "default", database: Url = DEFAULT_URL, as_json: AsJson = False
+    user: UserId,
+    tenant: OfTenant = "default",
+    database: Url = DEFAULT_URL,
+    adapters: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Where the tenant's are kept: those that saw the user are marked."
+        ),
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Erase all that is held on a user, from the files too; services that run forget it with their next request."""
+    from genrec.learn.shelf import Shelf
+
     with _opened(database) as (found, screen):
+        marked = {"adapters": Shelf(adapters).forget(user)} if adapters else {}
         erased: dict[str, Any] = vars(found.tenant(tenant).erase_user(user))
         if as_json:
-            screen.json({"tenant": tenant, "user_id": user, "erased": erased})
+            screen.json({"tenant": tenant, "user_id": user, "erased": erased, **marked})
         else:
             screen.line(f"erased of user {user}: " + ", ".join(f"{count} {what}" for what, count in erased.items()))
+            for saw in marked.values():
+                screen.line(f"adapters that saw them, which are marked: {', '.join(saw) or 'none'}")
 
 
 @users.command("export", epilog="Example: genrec user export 1001 > 1001.json")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from weakref import WeakKeyDictionary
 
 from genrec.config import Config
 from genrec.engine import Engine, cache_folder
@@ -13,6 +15,7 @@ from genrec.errors import StoreError
 from genrec.parts import build_retriever, hold_out
 from genrec.recommender import Recommender
 from genrec.scene import Ask, seed_of
+from genrec.server.adapters import Adapters, Loaded
 from genrec.server.contests import Contests
 from genrec.server.failures import EmptyCatalogue
 from genrec.server.lines import Lines
@@ -31,7 +34,7 @@ MAY_LACK = "the database did not answer: this list may lack what was stored last
 
 @dataclass(frozen=True)
 class Parts:
-    """What all tenants share, and for one of them weights that were fitted to its data."""
+    """What all tenants share, and for one of them weights that were fitted to its data, and adapters trained on it."""
 
     engine: Engine
     encoder: Encoder
@@ -40,6 +43,7 @@ class Parts:
     guards: Guards | None = None
     weights: Weights | None = None
     model_weights: Mapping[str, float] | None = None
+    adapters: Adapters | None = None
 
 
 class Desk:
@@ -58,6 +62,8 @@ class Desk:
         """Await what a method of the tenant returns. Raises what it raises, and StoreError."""
         self._parts = parts
         self._recommender: Recommender | None = None
+        self._adapted: WeakKeyDictionary[Recommender, Recommender] = WeakKeyDictionary()
+        """A recommender with the adapter that ranked last: gone with the recommender."""
         self._mark: Mark | None = None
         self.changing = asyncio.Lock()
         """Held by whoever reads a record, changes it and puts it back."""
@@ -86,29 +92,31 @@ class Desk:
             log_warning("not caught up after a removal", error)
 
     async def current(self) -> Recommender:
-        """The recommender with everything that is in the database.
+        """The recommender with everything that is in the database. To rank with it, take it `at_hand`.
 
         Raises:
             StoreError: the database cannot be read. EmptyCatalogue: it holds no item. PromptError: the tenant's pack.
         """
-        recommender = await self.catch_up()
-        if recommender is None:
-            raise EmptyCatalogue(f"the catalogue of {self.tenant.name!r} is empty: put items, then ask again")
-        return recommender
+        return self._adapted_by(self._loaded, await self._latest())
 
-    async def at_hand(self) -> tuple[Recommender, list[str]]:
-        """The same; where the database cannot be read the recommender as it was, and a warning that says so.
+    @asynccontextmanager
+    async def at_hand(self) -> AsyncIterator[tuple[Recommender, list[str]]]:
+        """The same, whose adapter stays in the engine until this is left. Where the database cannot be read it is the
+        recommender as it was, and a warning that says so.
 
         Raises:
             StoreError: there is none. EmptyCatalogue, PromptError: as above.
         """
         try:
-            return await self.current(), []
+            latest, warnings = await self._latest(), list[str]()
         except StoreError as error:
             if self._recommender is None:
                 raise
             log_warning("answered from memory", error)
-            return self._recommender, [MAY_LACK]
+            latest, warnings = self._recommender, [MAY_LACK]
+        loaded = self._loaded
+        with loaded.held() if loaded else nullcontext():
+            yield self._adapted_by(loaded, latest), warnings
 
     async def prompted(self, recommender: Recommender, at: str | None) -> Recommender:
         """The recommender with the prompts of a label or version; None keeps those that answer.
@@ -123,12 +131,18 @@ class Desk:
     def held_out(self) -> tuple[Recommender, list[Case]]:
         """A recommender that does not know what each user took last, and those takes. Takes time; for threads.
 
+        It asks the model without an adapter.
+
         Raises:
             DataError: too few users took anything after a first item. StoreError. PromptError.
         """
         found = self.tenant.snapshot()
         known, cases = hold_out(Store(found.items, found.users, found.events, people=self.tenant.people))
         return self._build(known, found.released), cases
+
+    async def forget(self, user_id: str) -> list[str]:
+        """Mark the adapters that saw a user who is erased, and say which they are. Raises StoreError."""
+        return await self._parts.adapters.forget(user_id) if self._parts.adapters else []
 
     async def contested(self, recommender: Recommender, ask: Ask) -> tuple[Recommender, Variant | None]:
         """The recommender with the version of its prompts that is chosen for a request, where versions compete.
@@ -152,6 +166,25 @@ class Desk:
         known = self._recommender.store.history(event.user_id) if self._recommender and event.event_id else ()
         before = next((other.timestamp for other in known if other.event_id == event.event_id), None)
         return event.model_copy(update={"timestamp": before or datetime.now(UTC)})
+
+    async def _latest(self) -> Recommender:
+        recommender = await self.catch_up()
+        if recommender is None:
+            raise EmptyCatalogue(f"the catalogue of {self.tenant.name!r} is empty: put items, then ask again")
+        return recommender
+
+    @property
+    def _loaded(self) -> Loaded | None:
+        return self._parts.adapters.now if self._parts.adapters else None
+
+    def _adapted_by(self, loaded: Loaded | None, recommender: Recommender) -> Recommender:
+        """The recommender with an adapter; the same one as long as neither changes, for the sake of what it keeps."""
+        if loaded is None:
+            return recommender
+        adapted = self._adapted.get(recommender)
+        if adapted is None or adapted.engine is not loaded.engine:
+            adapted = self._adapted[recommender] = recommender.with_engine(loaded.engine, loaded.weight)
+        return adapted
 
     async def _catch_up(self) -> Recommender | None:
         async with self._reading:

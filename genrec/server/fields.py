@@ -31,8 +31,10 @@ MOST_ROWS = 1000
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _AHEAD = timedelta(days=1)
 _BEGINS_WITH_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WHOLE = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
+_NUMBERS = (_WHOLE, {"type": "number", "not": {"type": "integer"}})
 _TEXTS = {"type": "array", "items": {"type": "string"}}
-_NAME = {"type": ["string", "number"]}
+_NAME = {"anyOf": [{"type": "string"}, *_NUMBERS]}
 _NAMES = {
     "type": "array",
     "items": {"anyOf": [_NAME, {"type": "array", "items": _NAME}]},
@@ -40,10 +42,9 @@ _NAMES = {
 }
 _ATTRIBUTES = {
     "type": "object",
-    "additionalProperties": {"anyOf": [{"type": ["string", "number", "boolean", "null"]}, _TEXTS]},
+    "additionalProperties": {"anyOf": [{"type": ["string", "boolean", "null"]}, *_NUMBERS, _TEXTS]},
     "description": "What says nothing (null, blank text, an empty list) is left out.",
 }
-_WHOLE = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
 
 _M = TypeVar("_M", bound=BaseModel)
 

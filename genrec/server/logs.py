@@ -8,6 +8,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from genrec.errors import GenrecError
 from genrec.server.trace import trace_id
 
 _log = logging.getLogger("genrec.server")
@@ -55,6 +56,18 @@ def log_failure(error: BaseException) -> None:
 def log_warning(message: str, error: BaseException) -> None:
     """Something that was got over."""
     _log.warning(message, extra={"fields": {"trace_id": trace_id(), "error": type(error).__name__}})
+
+
+def log_swap(before: str, now: str) -> None:
+    """Another adapter ranks."""
+    _log.info("adapter", extra={"fields": {"before": before, "ranks": now}})
+
+
+def log_stuck(production: str, ranks: str, error: Exception) -> None:
+    """The adapter in production does not rank. What genrec says of an adapter holds nothing of anybody."""
+    cause = str(error) if isinstance(error, GenrecError) else None
+    fields = {"production": production, "ranks": ranks, "cause": cause, **described(error)}
+    _log.warning("the adapter in production does not rank", extra={"fields": fields})
 
 
 def _said(record: logging.LogRecord) -> dict[str, str]:

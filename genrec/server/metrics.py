@@ -7,6 +7,7 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from genrec.server.adapters import Standing
 from genrec.server.settings import Settings
 from genrec.types import Fallback, Recommendation
 
@@ -36,6 +37,8 @@ class Metrics:
         self.running = gauge("recommendations_running", "Recommendations at work")
         self.waiting = gauge("recommendations_waiting", "Recommendations in line")
         self.ready = gauge("ready", "1 where a part answered when it was asked", ["part"])
+        self._behind = gauge("adapter_behind", "1 while the adapter in production does not rank")
+        self._erased = gauge("adapter_erased", "1 while an adapter ranks that saw somebody who was erased since")
         gauge("recommendations_line", "Recommendations that may be in line").set(settings.queue)
         gauge("deadline_seconds", "Time for one recommendation, waiting included").set(deadline_s)
 
@@ -52,6 +55,11 @@ class Metrics:
         """What became of each part when it was asked."""
         for part, state in parts.items():
             self.ready.labels(part).set(state == "ok")
+
+    def note_adapter(self, standing: Standing) -> None:
+        """Which adapter ranks, and which should."""
+        self._behind.set(bool(standing.problem))
+        self._erased.set(standing.erased)
 
     def count_fallback(self, fallback: Fallback | None) -> None:
         """The class of the cause is a label; its message is not, for it may hold anything."""

@@ -50,10 +50,10 @@ async def check(service: Service, desk: Desk, asked: AskBody) -> Recommender:
     Raises EngineBusy, EmptyCatalogue, NotFound, StoreError.
     """
     service.admission.check()
-    recommender, _ = await desk.at_hand()
-    if asked.profiling:
-        recommender.store.user(asked.user_id)
-    return recommender
+    async with desk.at_hand() as (recommender, _):
+        if asked.profiling:
+            recommender.store.user(asked.user_id)
+        return recommender
 
 
 async def states(service: Service, desk: Desk, asked: AskBody) -> AsyncIterator[Recommendation]:
@@ -87,8 +87,7 @@ async def _placed(service: Service, desk: Desk) -> AsyncIterator[tuple[Recommend
     What fails inside is counted, for neither a stream nor a batch says it by a status.
     """
     try:
-        async with service.admission.place() as left:
-            recommender, warnings = await desk.at_hand()
+        async with service.admission.place() as left, desk.at_hand() as (recommender, warnings):
             yield recommender, warnings, left
     except Exception as error:
         service.metrics.failed.labels(type(error).__name__).inc()

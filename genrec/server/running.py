@@ -18,9 +18,12 @@ from genrec import __version__, runner
 from genrec.config import Config
 from genrec.engine import DEFAULT_ENCODER
 from genrec.errors import DataError
+from genrec.learn.loading import find_model
+from genrec.learn.shelf import Shelf
 from genrec.parts import Status, load_encoder, start_engine
 from genrec.prompting import load_pack
 from genrec.recommender import DEFAULT_PACK
+from genrec.server.adapters import Adapters
 from genrec.server.app import create_app
 from genrec.server.exporting import begin_exporting
 from genrec.server.logs import begin_logging
@@ -33,17 +36,21 @@ _WAIT_S = 2.0
 """For the database: a recommendation that it holds up is given from memory, and soon."""
 _FIRST_KEY = "first"
 _AFTER_DEADLINE_S = 5
+_IDLE_S = 75
+"""How long a connection stays open on which nothing is asked: longer than proxies keep theirs (60 s is usual), or the
+service would close one just when a request comes on it."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the data is, and where to listen."""
+    """Where the data is, where to listen, and where adapters are kept that were trained on the data."""
 
     data: Path | None
     database: str
     pack: str | None
     host: str
     port: int
+    adapters: Path | None = None
 
 
 def serve(
@@ -67,7 +74,9 @@ def serve(
         _furnish(database, place, status)
         _first_key(database, log)
         encoder = load_encoder(DEFAULT_ENCODER, status)
-        started = runner.run(start_engine(engine, model, status))
+        shelf = Shelf(place.adapters) if place.adapters else None
+        started = runner.run(start_engine(engine, model, status, shelf.rank() if shelf else 0))
+        adapters = Adapters(shelf, find_model(started.root, status), started) if shelf else None
     except BaseException:
         database.close()
         raise
@@ -79,6 +88,7 @@ def serve(
         settings=settings,
         weights=folder_weights(place.data) if place.data else None,
         model_weights=folder_model_weights(place.data) if place.data else None,
+        adapters=adapters,
     )
     begin_logging(log)
     run(service, place.host, place.port, status)
@@ -94,6 +104,7 @@ def run(service: Service, host: str, port: int, status: Status) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=_IDLE_S,
         timeout_graceful_shutdown=int(service.config.deadline_s) + _AFTER_DEADLINE_S,
     )
     for number in (signal.SIGINT, signal.SIGTERM):

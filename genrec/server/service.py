@@ -12,6 +12,7 @@ from genrec.config import Config
 from genrec.engine import Engine
 from genrec.errors import GenrecError, NotFound, StoreError
 from genrec.server.access import Access
+from genrec.server.adapters import Adapters
 from genrec.server.admission import Admission
 from genrec.server.desk import Desk, Parts
 from genrec.server.lines import Lines
@@ -27,7 +28,8 @@ DEFAULT_TENANT = "default"
 class Service:
     """Made before the event loop runs, used on it.
 
-    `weights` and `model_weights` are those of the tenant `default`, as `genrec fit` found them for its folder.
+    `weights`, `model_weights` and `adapters` are those of the tenant `default`, as `genrec fit` and `genrec train` made
+    them of its data: what one tenant's users did ranks nothing for another's.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Service:
         settings: Settings | None = None,
         weights: Weights | None = None,
         model_weights: Mapping[str, float] | None = None,
+        adapters: Adapters | None = None,
     ) -> None:
         self.database, self.engine = database, engine
         self.settings = settings or Settings()
@@ -50,7 +53,8 @@ class Service:
         self.admission = Admission(self.settings, self.config.deadline_s, self.metrics)
         self.health = Health(database, engine, self.settings)
         self.parts = Parts(engine, encoder, self.config, self._lines, self.settings.guards)
-        self._fitted = replace(self.parts, weights=weights, model_weights=model_weights)
+        self.adapters = adapters
+        self._fitted = replace(self.parts, weights=weights, model_weights=model_weights, adapters=adapters)
         self._desks: dict[str, Desk] = {}
         self.authoring = asyncio.Lock()
         """Held by whoever renders prompts without asking the model."""
@@ -63,7 +67,9 @@ class Service:
         return self._desks[name]
 
     async def open(self) -> None:
-        """Load the tenant `default`, so that its first request does not wait for that."""
+        """Load the tenant `default` and its adapter, so that its first request does not wait for that."""
+        if self.adapters:
+            await self.adapters.open()
         try:
             await (await self.desk(DEFAULT_TENANT)).catch_up()
         except (NotFound, StoreError) as error:
@@ -71,6 +77,8 @@ class Service:
 
     async def close(self) -> None:
         """Stop the engine and close the database."""
+        if self.adapters:
+            await self.adapters.close()
         await runner.wait(self.engine.close())
         await asyncio.to_thread(self.database.close)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eval.method import Catalogue, Method
-from eval.methods import NAMES, Toolbox, sasrec
+from eval.methods import NAMES, Toolbox, factors, sasrec
 from eval.methods.graph import Graph
 from eval.methods.toolbox import BASELINES, MODELS
 from eval.metrics import chance, per_user
@@ -35,6 +35,9 @@ def tools(own_cache: object) -> Tools:
 @pytest.fixture(autouse=True)
 def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sasrec, "_MOST_EPOCHS", 25)
+    for baseline in (factors.ALS, factors.BPR):
+        short = {setting: values[:2] for setting, values in baseline.grid.items()}
+        monkeypatch.setitem(BASELINES, baseline.name, replace(baseline, grid=short))
 
 
 def _hit_rate(method: Method, split: Split) -> float:

@@ -10,11 +10,12 @@ import pytest
 
 from genrec import Weights
 from genrec.store import folder_weights
-from tests.conftest import FILMS, GENREC
+from tests.conftest import FILMS, GENREC, Genrec
 
 
-def _genrec(*arguments: str, **settings: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, **settings)
+def _genrec(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """In a process of its own, as people run it."""
+    return subprocess.run([*GENREC, *arguments], capture_output=True, text=True, timeout=300, check=False, cwd=cwd)
 
 
 _TRAINING = [f"train {command}" for command in ("run", "judge", "list", "promote", "rollback", "forget")]
@@ -22,8 +23,8 @@ _COMMANDS = ["recommend", "explain", "why-not", "contrast", "similar", "fit", *_
 
 
 @pytest.mark.parametrize("command", ["", "import", *_COMMANDS])
-def test_help_has_an_example(command: str) -> None:
-    shown = _genrec(*command.split(), "--help")
+def test_help_has_an_example(command: str, genrec: Genrec) -> None:
+    shown = genrec(*command.split(), "--help")
     assert shown.returncode == 0
     assert command in {"", "import"} or f"Example: genrec {command}" in shown.stdout
 
@@ -58,8 +59,8 @@ def test_help_has_an_example(command: str) -> None:
         ("import lastfm-hetrec /nowhere /tmp/genrec-never --what songs", 2, "is not one of"),
     ],
 )
-def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str) -> None:
-    failed = _genrec(*arguments.split())
+def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str, genrec: Genrec) -> None:
+    failed = genrec(*arguments.split())
     assert failed.returncode == status
     assert failed.stdout == ""
     assert "Traceback" not in failed.stderr
@@ -69,18 +70,18 @@ def test_what_goes_wrong_is_one_line(arguments: str, status: int, message: str) 
 
 
 @pytest.mark.model
-def test_questions_about_single_items_start_no_language_model() -> None:
-    why = json.loads(_genrec(*f"why-not --data {FILMS} --user maya --item heat-1995 --json".split()).stdout)
+def test_questions_about_single_items_start_no_language_model(genrec: Genrec) -> None:
+    why = json.loads(genrec(*f"why-not --data {FILMS} --user maya --item heat-1995 --json".split()).stdout)
     assert why["above"]
     assert why["missing"]
-    shown = _genrec(*f"contrast --data {FILMS} --user maya --item heat-1995 --with toy-story-1995".split())
+    shown = genrec(*f"contrast --data {FILMS} --user maya --item heat-1995 --with toy-story-1995".split())
     assert "Toy Story is ahead of Heat" in shown.stdout
     assert "vLLM" not in shown.stderr
 
 
 @pytest.mark.model
-def test_similar_items_within_a_filter_and_why() -> None:
-    shown = _genrec(
+def test_similar_items_within_a_filter_and_why(genrec: Genrec) -> None:
+    shown = genrec(
         *f"similar --data {FILMS} --item heat-1995 --where year=1990..1999 --deny fargo-1996 --n 4 --json".split()
     )
     found = json.loads(shown.stdout)["similar"]
@@ -90,34 +91,34 @@ def test_similar_items_within_a_filter_and_why() -> None:
 
 
 @pytest.mark.model
-def test_fitted_weights_are_saved_with_the_data_and_used(tmp_path: Path) -> None:
+def test_fitted_weights_are_saved_with_the_data_and_used(tmp_path: Path, genrec: Genrec) -> None:
     items = "".join(json.dumps({"item_id": str(n), "title": f"Film {n}"}) + "\n" for n in range(40))
     sequences = "".join(f"u{n}\t{' '.join(str((n * 7 + step) % 40) for step in range(5))}\n" for n in range(60))
     (tmp_path / "items.jsonl").write_text(items)
     (tmp_path / "sequences.tsv").write_text(sequences)
-    fitted = json.loads(_genrec("fit", "--data", str(tmp_path), "--json").stdout)
+    fitted = json.loads(genrec("fit", "--data", str(tmp_path), "--json").stdout)
     assert fitted["after"] >= fitted["before"]
     assert folder_weights(tmp_path) == Weights.model_validate(fitted["weights"])
 
 
 @pytest.mark.model
-def test_a_missing_model_is_one_line() -> None:
-    failed = _genrec("recommend", "--data", str(FILMS), "--user", "maya", "--model", "/nowhere")
+def test_a_missing_model_is_one_line(genrec: Genrec) -> None:
+    failed = genrec("recommend", "--data", str(FILMS), "--user", "maya", "--model", "/nowhere")
     assert failed.returncode == 1
     assert failed.stderr.strip().splitlines()[-1].startswith("genrec: no model at '/nowhere'")
 
 
 @pytest.mark.model
-def test_a_server_that_is_not_there_is_one_line() -> None:
-    failed = _genrec("recommend", "--data", str(FILMS), "--user", "maya", "--engine", "http://127.0.0.1:9")
+def test_a_server_that_is_not_there_is_one_line(genrec: Genrec) -> None:
+    failed = genrec("recommend", "--data", str(FILMS), "--user", "maya", "--engine", "http://127.0.0.1:9")
     assert failed.returncode == 1
     assert "genrec: no engine at http://127.0.0.1:9" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
 @pytest.mark.model
-def test_similar_prints_json_and_nothing_else() -> None:
-    shown = _genrec("similar", "--data", str(FILMS), "--item", "my-neighbor-totoro-1988", "--n", "3", "--json")
+def test_similar_prints_json_and_nothing_else(genrec: Genrec) -> None:
+    shown = genrec("similar", "--data", str(FILMS), "--item", "my-neighbor-totoro-1988", "--n", "3", "--json")
     found = json.loads(shown.stdout)
     assert found["item_id"] == "my-neighbor-totoro-1988"
     assert len(found["similar"]) == 3

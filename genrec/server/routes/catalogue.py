@@ -146,23 +146,28 @@ async def withhold(desk: Writer, user_id: PathId, asked: WithheldBody) -> Withhe
 
 
 class ErasedRows(BaseModel):
-    """How many rows were removed, by what they held."""
+    """How many rows were removed, by what they held; and the adapters that saw the user.
+
+    Those are marked: none of them is promoted any more, and one that ranks does so until another is.
+    """
 
     users: int
     items: int
     events: int
     recommendations: int
     feedback: int
+    adapters: list[str]
 
 
 @router.delete("/users/{user_id}", responses=errors())
 async def erase_user(desk: Admin, user_id: PathId) -> ErasedRows:
     """Erase everything that is held on a user, from the files of the database too. Asking again does no harm."""
+    marked = await desk.forget(user_id)
     try:
         erased = await desk.write(desk.tenant.erase_user, user_id)
     finally:
         await desk.after_removal()  # also where the rows are gone and the files could not be cleaned
-    return ErasedRows(**vars(erased))
+    return ErasedRows(**vars(erased), adapters=marked)
 
 
 @router.get("/users/{user_id}/export", responses=errors(404))

@@ -14,7 +14,7 @@ from genrec.store.database.records import Feedback, Saved, Verdict
 from genrec.store.database.rows import decode, decode_mapping, encode, now, upsert
 from genrec.store.database.schema import events, feedback, recommendations, users
 from genrec.store.database.turn import Turn, View
-from genrec.types import ArmCount, Recommendation
+from genrec.types import ArmCount, Recommendation, ShownReason
 from retrieval.cues import strength
 from retrieval.types import Event
 
@@ -107,6 +107,32 @@ def answered(view: View) -> dict[str, tuple[str, ...]]:
         if name not in lists:
             lists[name] = tuple(item.item_id for item in saved(view, name).recommendation.items)
         found[row.event_id] = lists[name]
+    return found
+
+
+def shown_reasons(view: View) -> list[ShownReason]:
+    """Every reason of a model that was shown behind a prompt of its own, but those that their users did not approve of.
+
+    What stood in a JSON list was asked for otherwise.
+    """
+    judged = view.of(feedback, "recommendation_id", "item_id").where(feedback.c.verdict != "helpful")
+    disliked = {(row.recommendation_id, row.item_id) for row in view.all(judged)}
+    found = []
+    for row in view.each(view.of(recommendations, "body", "request", "created_at")):
+        given, asked = decode(Recommendation, row.body), decode_mapping(row.request)
+        found += [
+            ShownReason(
+                user_id=given.user_id,
+                item_id=item.item_id,
+                evidence=item.evidence,
+                text=item.reason.text,
+                time=datetime.fromisoformat(row.created_at),
+                prompt=given.prompt,
+                language=asked.get("language"),
+            )
+            for item in (given.items if given.trace.strategy == "labels" else ())
+            if item.reason and item.reason.source == "llm" and (given.id, item.item_id) not in disliked
+        ]
     return found
 
 

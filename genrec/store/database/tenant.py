@@ -22,7 +22,7 @@ from genrec.store.database.records import (
     Stored,
 )
 from genrec.store.database.turn import turn, view
-from genrec.types import ArmCount, Recommendation
+from genrec.types import ArmCount, Recommendation, ShownReason
 from retrieval.guards import Cause
 from retrieval.types import Event, Item, User
 
@@ -187,6 +187,11 @@ class Tenant:
         """The items of the list that each event answers, by the event's id: what was seen and taken, or left."""
         with view(self._link, self.name) as now:
             return answers.answered(now)
+
+    def shown_reasons(self) -> list[ShownReason]:
+        """The reasons that models gave, without those that were found unhelpful or wrong."""
+        with view(self._link, self.name) as now:
+            return answers.shown_reasons(now)
 
     def recent(self, limit: int) -> Recent:
         """The last lists that were kept, and what became of them."""

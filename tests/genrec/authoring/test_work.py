@@ -18,17 +18,12 @@ from genrec.engine import Engine, Tokens
 from genrec.prompting import load_pack, pack_folder, pack_names
 from genrec.prompting.versions import labels, promote, rollback
 from genrec.testing import ScriptedEngine
-from tests.conftest import GENREC
+from tests.conftest import GENREC, Genrec
 
 
 @pytest.fixture
 def pack(tmp_path: Path) -> Path:
     return Path(shutil.copytree(pack_folder() / "movies", tmp_path / "mine"))
-
-
-def _genrec(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [*GENREC, "prompt", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def _edit(path: Path, old: str, new: str) -> None:
@@ -97,41 +92,41 @@ def test_the_budget_cuts_in_the_order_that_the_template_says(pack: Path, tokens:
     assert "descriptions to" in cut.shortened()
 
 
-def test_from_a_copy_to_production_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_a_copy_to_production_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, genrec: Genrec) -> None:
     monkeypatch.chdir(tmp_path)
-    assert _genrec("new", "mine", "--from", "movies").returncode == 0
-    assert "give your copy another name" in _genrec("new", "movies", "--from", "movies").stderr
-    assert "send the same prompts" in _genrec("diff", "movies", "mine").stdout
+    assert genrec("prompt", "new", "mine", "--from", "movies").returncode == 0
+    assert "give your copy another name" in genrec("prompt", "new", "movies", "--from", "movies").stderr
+    assert "send the same prompts" in genrec("prompt", "diff", "movies", "mine").stdout
     first = load_pack("mine").version
-    assert f"mine@production: nothing -> {first}" in _genrec("promote", "mine").stdout
+    assert f"mine@production: nothing -> {first}" in genrec("prompt", "promote", "mine").stdout
     _shorten(tmp_path / "mine")
-    changed = _genrec("diff", "mine@production", "mine").stdout
+    changed = genrec("prompt", "diff", "mine@production", "mine").stdout
     assert "-You are a film guide. You know" in changed
     assert changed.count("+You are a film critic. You know") == 1
     assert "sample newcomer" in changed
     assert "(1 change as above)" in changed
-    one = _genrec("diff", "mine@production", "mine", "--task", "explain", "--sample", "family").stdout
+    one = genrec("prompt", "diff", "mine@production", "mine", "--task", "explain", "--sample", "family").stdout
     assert one.count("sample ") == one.count("explain, en, sample family") == 1
     second = load_pack("mine").version
-    assert _genrec("promote", "mine", "--label", "candidate").returncode == 0
-    assert f"{first} -> {second}" in _genrec("promote", "mine@candidate").stdout
+    assert genrec("prompt", "promote", "mine", "--label", "candidate").returncode == 0
+    assert f"{first} -> {second}" in genrec("prompt", "promote", "mine@candidate").stdout
     assert labels(tmp_path / "mine") == {"production": second, "candidate": second}
-    assert f"stands at {second} already" in _genrec("promote", "mine").stdout
-    assert f"copy of mine@{first}" in _genrec("new", "old one", "--from", f"mine@{first}").stdout
+    assert f"stands at {second} already" in genrec("prompt", "promote", "mine").stdout
+    assert f"copy of mine@{first}" in genrec("prompt", "new", "old one", "--from", f"mine@{first}").stdout
     assert load_pack("old one").version == first
-    assert f"{second} -> {first}" in _genrec("rollback", "mine").stdout
+    assert f"{second} -> {first}" in genrec("prompt", "rollback", "mine").stdout
     assert load_pack("mine@production").version == first
     assert load_pack(f"mine@{second}").version == second
-    shown = json.loads(_genrec("show", "mine", "--json").stdout)
+    shown = json.loads(genrec("prompt", "show", "mine", "--json").stdout)
     assert [move["by"] for move in shown["moves"]] == ["promote", "promote", "promote", "rollback"]
-    rows = json.loads(_genrec("list", "--json").stdout)["packs"]
+    rows = json.loads(genrec("prompt", "list", "--json").stdout)["packs"]
     assert {row["pack"]: row["production"] for row in rows}["./mine"] == first
 
 
-def test_what_lint_or_tests_refuse_is_not_promoted(pack: Path) -> None:
+def test_what_lint_or_tests_refuse_is_not_promoted(pack: Path, genrec: Genrec) -> None:
     (pack / "_system.j2").write_text("{{ 'JSON' }} {{ history | length }} reason sentence")
     (pack / "samples" / "more.yml").write_text("")
-    failed = _genrec("promote", str(pack))
+    failed = genrec("prompt", "promote", str(pack))
     assert failed.returncode == 1
     assert "samples/more.yml: is never read: a sample is called more.yaml" in failed.stdout
     assert "rank.j2: the system text differs between requests" in failed.stdout
@@ -139,14 +134,14 @@ def test_what_lint_or_tests_refuse_is_not_promoted(pack: Path) -> None:
     assert "undefined" not in failed.stdout
     assert f"is not promoted: {len(failed.stdout.splitlines()) - 1} problems" in failed.stderr
     assert failed.stderr.count("...") == 2
-    assert _genrec("lint", str(pack)).returncode == 1
+    assert genrec("prompt", "lint", str(pack)).returncode == 1
     assert labels(pack) == {}
 
 
-def test_what_keeps_a_pack_from_being_compiled_is_linted_together(pack: Path) -> None:
+def test_what_keeps_a_pack_from_being_compiled_is_linted_together(pack: Path, genrec: Genrec) -> None:
     _edit(pack / "rank.j2", "budget:", "bugdet:")
     _edit(pack / "list.j2", '"_item.j2"', '"_itm.j2"')
-    failed = _genrec("lint", str(pack), "--json")
+    failed = genrec("prompt", "lint", str(pack), "--json")
     assert failed.returncode == 1
     found = json.loads(failed.stdout)["findings"]
     assert [(one["level"], one["file"], one["line"]) for one in found] == [
@@ -228,12 +223,12 @@ def test_a_kept_version_that_was_edited_is_refused(pack: Path) -> None:
         load_pack(f"{pack}@production")
 
 
-def test_a_pack_that_names_no_samples_shows_the_first_of_its_own_or_the_worst(pack: Path) -> None:
+def test_a_pack_that_names_no_samples_shows_the_first_of_its_own_or_the_worst(pack: Path, genrec: Genrec) -> None:
     rank = pack / "rank.j2"
     rank.write_text(rank.read_text().replace("samples: [regular, newcomer, family]\n", ""))
-    assert "sample family:" in _genrec("render", str(pack)).stdout
+    assert "sample family:" in genrec("prompt", "render", str(pack)).stdout
     shutil.rmtree(pack / "samples")
-    assert "sample worst:" in _genrec("render", str(pack)).stdout
+    assert "sample worst:" in genrec("prompt", "render", str(pack)).stdout
 
 
 def test_files_as_other_systems_write_them_are_read_or_named(pack: Path) -> None:
@@ -248,8 +243,8 @@ def test_files_as_other_systems_write_them_are_read_or_named(pack: Path) -> None
         read_sample(loaded, demo_data(loaded), "regular", "en")
 
 
-def test_rendered_messages_have_their_tokens() -> None:
-    shown = json.loads(_genrec("render", "movies", "--task", "explain", "--language", "zh", "--json").stdout)
+def test_rendered_messages_have_their_tokens(genrec: Genrec) -> None:
+    shown = json.loads(genrec("prompt", "render", "movies", "--task", "explain", "--language", "zh", "--json").stdout)
     assert len(shown["tokens"]) == len(shown["messages"]) == 3
     assert shown["total"] > sum(shown["tokens"])
-    assert "worst" in _genrec("render", "movies", "--sample", "worst").stdout
+    assert "worst" in genrec("prompt", "render", "movies", "--sample", "worst").stdout

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import pytest
 
 from genrec import EngineError, ModelError
-from genrec.engine import HttpEngine, LabelScores, Sampling
+from genrec.engine import Adapted, HttpEngine, LabelScores, Lora, Sampling
 from genrec.engine.base import Chunk, collect
 
 _T = TypeVar("_T")
@@ -174,3 +175,68 @@ def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         return httpx.Response(200, json=_MODELS)
 
     assert _run(HttpEngine.connect("http://x", transport=httpx.MockTransport(answer))).model == "m"
+
+
+def test_an_adapter_is_loaded_scored_with_and_unloaded_by_a_name_of_its_own() -> None:
+    asked: list[tuple[str, dict[str, object]]] = []
+
+    def chat(request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content)
+        asked.append((request.url.path, body))
+        if request.url.path != "/v1/chat/completions":
+            return httpx.Response(200, text="Success")  # vLLM answers with plain text
+        if "stream" in body:
+            return _stream({"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]})
+        return _top(("token_id:65", -1.0), ("token_id:66", -2.0))
+
+    async def work() -> None:
+        engine = await HttpEngine.connect("http://x", transport=_server(chat))
+        adapted = await Adapted.load(engine, Lora("m+1", Path("/adapters/1"), 8))
+        again = await Adapted.load(engine, Lora("m+1", Path("/adapters/1"), 8))
+        assert adapted.model == "m+1"
+        await adapted.score_labels(_ASK, ["A", "B"])
+        await collect(adapted.generate(_ASK, Sampling(5)))
+        await engine.score_labels(_ASK, ["A", "B"])
+        assert not await again.is_loaded()  # this server says that it serves m and n
+        await adapted.unload()
+
+    _run(work())
+    paths = [path for path, _ in asked]
+    assert paths == ["/v1/load_lora_adapter"] * 2 + ["/v1/chat/completions"] * 3 + ["/v1/unload_lora_adapter"]
+    name, other = asked[0][1]["lora_name"], asked[1][1]["lora_name"]
+    assert name != other
+    assert asked[0][1]["lora_path"] == "/adapters/1"
+    assert [body["model"] for _, body in asked[2:5]] == [name, "m", "m"]
+    assert asked[5][1] == {"lora_name": name}
+
+
+def test_an_adapter_writes_what_it_was_trained_to_write() -> None:
+    """Sentences where it was trained on reasons; what follows a schema is the model's own."""
+    asked: list[str] = []
+
+    def chat(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content)["model"])
+        return _stream({"choices": [{"delta": {"content": "x"}, "finish_reason": "stop"}]})
+
+    async def work() -> None:
+        engine = await HttpEngine.connect("http://x", transport=_server(chat))
+        for writes in (True, False):
+            adapted = Adapted(engine, "m+1", "m+1:0", writes=writes)
+            await collect(adapted.generate(_ASK, Sampling(5)))
+            await collect(adapted.generate(_ASK, Sampling(5, schema={"type": "array"})))
+
+    _run(work())
+    assert asked == ["m+1:0", "m", "m", "m"]
+
+
+def test_a_server_that_takes_no_adapters_is_told_how_it_would() -> None:
+    async def work() -> None:
+        engine = await HttpEngine.connect(
+            "http://x", transport=_server(lambda _: httpx.Response(404, text="Not Found"))
+        )
+        adapted = Adapted(engine, "m+1", "m+1:0")
+        await adapted.unload()  # it is not there, as was wanted
+        await Adapted.load(engine, Lora("m+1", Path("/adapters/1"), 8))
+
+    with pytest.raises(EngineError, match=r"HTTP 404 .*: start vLLM with VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"):
+        _run(work())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from genrec.learn.examples import Sampling
 from genrec.learn.shape import Shape
 from genrec.types import PromptVersion
 from tests.genrec.learn.hostile import Harm, harms
+from tests.genrec.learn.narrow import write_narrow_model
 
 _SHAPE = Shape(rank=2, alpha=4, layers=1)
 _SALT = "ab" * 32
@@ -24,14 +24,7 @@ _HARMS = list(harms())
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    """A base of three narrow layers."""
-    folder = tmp_path / "model"
-    folder.mkdir()
-    layers = {"hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 3}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    (folder / "config.json").write_text(json.dumps({**layers, **heads}))
-    save_file({"weight": np.ones((2, 2), np.float32)}, folder / "model.safetensors")
-    return folder
+    return write_narrow_model(tmp_path / "model")
 
 
 @pytest.fixture

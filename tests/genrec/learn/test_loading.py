@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
 import subprocess
 from pathlib import Path
@@ -10,27 +12,32 @@ import numpy as np
 import pytest
 import torch
 
+from eval.service.untrained import stock
 from genrec import Event, Item, Recommender, User
-from genrec.engine import Lora
+from genrec.cli import app
+from genrec.engine import Adapted, Engine
 from genrec.errors import ModelError
+from genrec.explain import reason_messages
 from genrec.learn.adapter import Manifest, shapes, write_adapter
 from genrec.learn.examples import Prompt, Sampling
 from genrec.learn.loading import find_model, load_adapter
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
+from genrec.learn.shelf import Shelf
 from genrec.learn.source import from_database
 from genrec.parts import start_engine
 from genrec.runner import run
 from genrec.store.database import Database
 from genrec.testing import ScriptedEngine
-from genrec.types import PromptVersion
+from genrec.types import Evidence, PromptVersion
 from tests.conftest import FILMS, GENREC
 from tests.genrec.store.database.conftest import answer
 
 
 @pytest.mark.model
-def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
-    """By the command, from the file to the scores in the trace; the same prompt in the network that was trained."""
+def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
+    """By the command, from the file to the scores in the trace and the sentence; the same prompts in the network that
+    was trained."""
     model, shape, draw = find_model(None, lambda _: None), Shape(), np.random.default_rng(0)
     sizes = shapes(shape, model.folder).items()
     tensors = {name: (draw.normal(size=size) * 0.05).astype(np.float32) for name, size in sizes}
@@ -41,6 +48,7 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
         prompts=(PromptVersion(name="movies", version="0" * 12),),
         sampling=Sampling(),
         examples={},
+        reasons={"base": 1},
         first=None,
         last=None,
         salt="0" * 64,
@@ -56,7 +64,7 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
         [*command, "--adapter", str(tmp_path / "adapter")], capture_output=True, text=True, check=True
     )
     found = json.loads(said.stdout)
-    lora, _ = load_adapter(tmp_path / "adapter", None, lambda _: None)
+    lora, _ = load_adapter(tmp_path / "adapter", model)
     assert found["model"] == lora.name
     assert found["trace"]["model_weight"] == 0.25
     assert found["fallback"] is None
@@ -64,12 +72,21 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
     engine = ScriptedEngine()
     with Recommender.from_folder(FILMS, engine=engine) as recommender:
         recommender.recommend("maya", 1)
+        (shown,) = found["items"]
+        evidence = [Evidence.model_validate(part) for part in shown["evidence"]]
+        asked = reason_messages(recommender.pack, recommender.store.item(shown["item_id"]), evidence, "en")
     prompt = Prompt([dict(message) for message in engine.prompts[0]], 20)
     scorer = Scorer(model.folder, shape, tmp_path / "frozen")
     scorer.network.load({name: torch.tensor(numbers) for name, numbers in tensors.items()})
     (ours,) = scorer.scores([prompt])
+    (text,) = scorer.write([asked], 40)
     scorer.network.clear()
     (base,) = scorer.scores([prompt])
+    (plain,) = scorer.write([asked], 40)
+    reason, refused = shown["reason"], found["trace"]["rejected_reasons"]
+    said = reason["text"] if reason["source"] == "llm" else refused[0]["text"]
+    assert (asked[-1]["content"] + text).startswith(said)
+    assert not (asked[-1]["content"] + plain).startswith(said)
     by_label = {candidate["label"]: candidate["model_logprob"] for candidate in found["trace"]["candidates"]}
     theirs = np.array([by_label[label] for label in sorted(by_label)])
     theirs -= np.log(np.exp(theirs).sum())
@@ -77,9 +94,39 @@ def test_vllm_ranks_with_an_adapter_as_training_left_it(tmp_path: Path) -> None:
     assert abs(theirs - base).max() > 0.05
 
 
-def test_a_server_gets_no_adapter_from_here(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"cannot be put into the server at .*: load it there"):
-        run(start_engine("http://127.0.0.1:1", None, lambda _: None, Lora("m+1", tmp_path, 8)))
+@pytest.mark.model
+@pytest.mark.long
+def test_what_is_asked_beside_adapters_is_answered_as_alone(tmp_path: Path) -> None:
+    """With two adapters in the engine, and prompts without one and with either in the same batches."""
+    model, shelf = find_model(None, lambda _: None), Shelf(tmp_path)
+    loras = [load_adapter(shelf.place(stock(shelf, model, seed)), model)[0] for seed in range(2)]
+    messages = [{"role": "user", "content": "Choose a letter: A, B or C. " * 5}]
+    numbers = itertools.count()
+
+    async def work() -> None:
+        base = await start_engine(None, None, lambda _: None, shelf.rank())
+        try:
+
+            async def ask(engine: Engine) -> list[float]:
+                found = await engine.score_labels(messages, "ABC", cache_salt=str(next(numbers)))
+                return [found.logprobs[label] for label in "ABC"]
+
+            engines = [base, *[await Adapted.load(base, lora) for lora in loras]]
+            alone = [await ask(engine) for engine in engines]
+            beside = await asyncio.gather(*(ask(engine) for engine in engines * 4))
+        finally:
+            await base.close()
+        assert np.allclose(beside, alone * 4, atol=1e-2)
+        assert min(np.abs(np.subtract(*pair)).max() for pair in itertools.combinations(alone, 2)) > 0.1
+
+    run(work())
+
+
+def test_a_server_gets_no_adapter_by_this_command(tmp_path: Path) -> None:
+    """Which model runs there, and whether the adapter is for it, is found out by the service alone."""
+    command = ["recommend", "--data", str(FILMS), "--user", "maya", "--engine", "http://127.0.0.1:1"]
+    with pytest.raises(ModelError, match="leave --engine out"):
+        app([*command, "--adapter", str(tmp_path)], standalone_mode=False)
 
 
 def test_a_tenant_gives_its_events_and_the_lists_that_they_answered(sqlite_url: str) -> None:

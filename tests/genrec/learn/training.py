@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from genrec.learn.examples import Examples, Sampling, build_examples
 from genrec.learn.loading import Model, find_model
 from genrec.learn.making import make_adapter
 from genrec.learn.plan import Schedule
+from genrec.learn.sentences import Sentence
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import Shelf
 from genrec.prompting import load_pack
@@ -19,7 +21,7 @@ from genrec.testing import FakeEncoder
 
 SAMPLING = Sampling(candidates=4, history=1, forms=2, most=40)
 SHAPE = Shape(rank=4, layers=2, dropout=0.1)
-SCHEDULE = Schedule(epochs=3, batch=8, rate=5e-3, look=5, patience=50)
+SCHEDULE = Schedule(epochs=3, batch=8, rate=5e-3, look=5, patience=50, preference_rate=5e-3)
 PACK = load_pack("general")
 
 
@@ -32,12 +34,18 @@ def store() -> Store:
         for step in range(12):
             item = f"{'PQRSTUVW'[(user + step) % 8]}{draw.randrange(20)}"
             when = day + timedelta(days=step, minutes=user)
-            events.append(Event(user_id=f"u{user}", item_id=item, type="cart", timestamp=when))
+            name = f"{user}-{step}"
+            events.append(Event(user_id=f"u{user}", item_id=item, type="cart", timestamp=when, event_id=name))
     return Store(items, [User(user_id=f"u{n}", attributes={"age": 20 + n % 40}) for n in range(40)], events)
 
 
 def examples() -> Examples:
-    return build_examples(store(), [PACK], SAMPLING, encoder=FakeEncoder())
+    """Everybody was shown what they took beside the same two things, and reasons that end all alike."""
+    known = store()
+    served = {event.event_id or "": ("P0", "Q0", event.item_id) for event in known.events}
+    found = build_examples(known, [PACK], SAMPLING, encoder=FakeEncoder(), served=served)
+    told = [Sentence(asked.user_id, asked.time, asked.messages, " of the same kind.") for asked in found.occasions]
+    return replace(found, kept=told)
 
 
 def model(folder: Path) -> Model:

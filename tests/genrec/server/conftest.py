@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 from playwright.sync_api import Browser, sync_playwright
 
 from genrec import Config
+from genrec.server.adapters import Adapters
 from genrec.server.app import create_app
 from genrec.server.service import Service
 from genrec.server.settings import Settings
@@ -74,6 +75,7 @@ def build(
     settings: Settings | None = None,
     url: str = "",
     empty: bool = False,
+    adapters: Adapters | None = None,
     **config: Any,
 ) -> House:
     """A service on a new database, in SQLite at `path` where no `url` names one; its client is not open yet."""
@@ -88,6 +90,7 @@ def build(
         FakeEncoder(),
         config=Config.model_validate({"model_weight": 1.0, **config}),
         settings=settings,
+        adapters=adapters,
     )
     client = TestClient(create_app(service, "test"), headers=bearer(secret), raise_server_exceptions=False)
     return House(service, database, tenant, client, secret, path)

@@ -142,12 +142,13 @@ def test_users_are_put_changed_listed_exported_and_erased(house: House) -> None:
     assert "mocha" in str(held["events"])
 
     erased = house.client.delete("/v1/users/cas")
-    assert erased.json() == {"users": 1, "items": 0, "events": 1, "recommendations": 1, "feedback": 0}
+    assert erased.json() == {"users": 1, "items": 0, "events": 1, "recommendations": 1, "feedback": 0, "adapters": []}
     assert house.client.get("/v1/users/cas").status_code == 404
     assert house.client.get(f"/v1/recommendations/{answer['id']}").status_code == 404
     assert house.client.post("/v1/recommend", json={"user_id": "cas"}).status_code == 404
     assert house.client.get("/v1/users/cas/export").status_code == 404
-    assert set(house.client.delete("/v1/users/cas").json().values()) == {0}
+    again = house.client.delete("/v1/users/cas").json()
+    assert not any(again.values())
     assert b"Oslo" not in b"".join(file.read_bytes() for file in house.path.parent.glob(f"{house.path.name}*"))
 
 

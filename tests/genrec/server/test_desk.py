@@ -105,7 +105,8 @@ def test_nothing_that_was_removed_is_used_when_the_database_goes_away(
         monkeypatch.setattr(tenant, "changes", away)
         await desk.after_removal()
         with pytest.raises(StoreError):
-            await desk.at_hand()
+            async with desk.at_hand():
+                pass
 
     asyncio.run(work())
 

@@ -17,14 +17,18 @@ from typing import Any
 import httpx
 import pytest
 
+from eval.service.untrained import stock
 from genrec import DataError, Event, Item, User, write_folder
 from genrec.cli import app
+from genrec.learn.loading import find_model
+from genrec.learn.shelf import Shelf
 from genrec.server import running
 from genrec.server.running import Place, serve
 from genrec.server.settings import Settings
 from genrec.store.database import Database
 from genrec.testing import FakeEncoder, ScriptedEngine, tiny_store
 from tests.conftest import GENREC
+from tests.genrec.learn.narrow import write_narrow_model
 from tests.genrec.server.conftest import bearer, fill
 
 PROGRAM = """
@@ -223,7 +227,11 @@ def test_keys_tenants_and_users_by_command(
     fill(database.tenant("films"))
     database.close()
     assert json.loads(run("user", "export", "ann"))["events"]
-    assert json.loads(run("user", "erase", "ann", "--json"))["erased"]["events"] == 1
+    shelf = Shelf(tmp_path / "adapters")
+    saw = stock(shelf, find_model(str(write_narrow_model(tmp_path / "narrow")), lambda _: None), 0, ["ann"])
+    erased = json.loads(run("user", "erase", "ann", "--adapters", str(shelf.folder), "--json"))
+    assert erased["erased"]["events"] == 1
+    assert erased["adapters"] == list(shelf.erased()) == [saw]
     public = json.loads(run("key", "add-public", "window", "--origin", "https://shop.example", "--json"))
     [listed] = [row for row in json.loads(run("key", "list", "--json"))["keys"] if row["name"] == "window"]
     assert (listed["scopes"], listed["origins"]) == ([], ["https://shop.example"])

@@ -1,0 +1,77 @@
+"""Adapters that nobody trained, and verdicts that no gate gave: to try out what becomes of them in a service.
+
+They are random numbers in the files that training writes, and are checked on their way in as all are. Nothing that is
+measured with them says how good any adapter is.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import genrec
+from genrec.learn.adapter import Manifest, read_adapter, shapes, user_mark, write_adapter
+from genrec.learn.examples import Sampling
+from genrec.learn.gate import Side, Verdict
+from genrec.learn.loading import Model
+from genrec.learn.shape import Shape
+from genrec.learn.shelf import Shelf
+from genrec.types import PromptVersion
+
+_SALT = "0" * 64
+_SPREAD = 0.05
+"""Of the numbers: enough to change what a small model says."""
+
+
+def stock(shelf: Shelf, model: Model, seed: int, users: Sequence[str] = (), weight: float = 0.5) -> str:
+    """Put an adapter on a shelf that saw these users, as far as its manifest says: its version."""
+    shape, draw = Shape(), np.random.default_rng(seed)
+    sizes = shapes(shape, model.folder).items()
+    tensors = {name: (draw.normal(size=size) * _SPREAD).astype(np.float32) for name, size in sizes}
+    manifest = Manifest(
+        genrec=genrec.__version__,
+        base=model.base,
+        shape=shape,
+        prompts=(PromptVersion(name="untrained", version="0" * 12),),
+        sampling=Sampling(),
+        examples={},
+        first=None,
+        last=None,
+        salt=_SALT,
+        users=tuple(user_mark(user, _SALT) for user in users),
+        seed=seed,
+        weight=weight,
+        figures={},
+        files={},
+    )
+    shelf.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=shelf.folder) as draft:
+        write_adapter(Path(draft) / "adapter", tensors, manifest)
+        adapter, _ = read_adapter(Path(draft) / "adapter", model.base, model.folder)
+        shelf.keep(adapter)
+    return adapter.version
+
+
+def promote(shelf: Shelf, version: str) -> None:
+    """Promote an adapter by a verdict that is written here as the gate writes one, though nobody was asked."""
+    sides = [Side(name=name, weight=0.5, ndcg=0.0, alone=0.0) for name in (shelf.production, version)]
+    made_up = Verdict(
+        current=sides[0],
+        candidate=sides[1],
+        retriever=0.0,
+        users=0,
+        lists=0,
+        listed=0,
+        difference=0.0,
+        interval=(0.0, 0.0),
+        p=1.0,
+        gaps=(),
+        fit=None,
+        canaries=0,
+        refused=(),
+    )
+    shelf.judged(version, made_up)
+    shelf.promote(version)

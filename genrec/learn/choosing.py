@@ -1,0 +1,73 @@
+"""The first aim: to choose what was taken, by the cross-entropy over labels that ranking reads; and to write reasons
+that pass the check, by the cross-entropy over the tokens behind the prompt that asks for one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from genrec.errors import ModelError
+from genrec.learn.curves import Point
+from genrec.learn.examples import Example, Examples, Prompt
+from genrec.learn.figures import ndcg
+from genrec.learn.plan import Schedule
+from genrec.learn.scorer import Scorer
+from genrec.learn.sentences import Sentence
+from genrec.parts import Status
+
+
+class Choosing:
+    """Validation is of labels alone: the loss over them has to fall."""
+
+    def __init__(
+        self, scorer: Scorer, examples: Examples, sentences: Sequence[Sentence], schedule: Schedule, status: Status
+    ) -> None:
+        """Runs the frozen layers, once."""
+        self._scorer, self._schedule = scorer, schedule
+        self._training, self._validation, self._sentences = examples.training, examples.validation, sentences
+        self.rate, self.steps = schedule.rate, schedule.steps(len(examples.training))
+        prompts: list[Prompt | Sentence] = [example.prompt for example in (*examples.training, *examples.validation)]
+        prompts += sentences
+        for number, prompt in enumerate(prompts):
+            if number % 20 == 0:
+                status(f"running the frozen layers: {number} of {len(prompts)} prompts")
+            scorer.freeze(prompt)
+
+    def losses(self, step: int) -> Iterator[Tensor]:
+        """The mean over examples, and the mean over some sentences with its weight."""
+        schedule, size = self._schedule, self._schedule.side_by_side
+        numbers = schedule.drawn(len(self._training), schedule.batch, step)
+        for start in range(0, len(numbers), size):
+            some = [self._training[number] for number in numbers[start : start + size]]
+            yield self._over_labels(some) / len(numbers)
+        if self._sentences:
+            numbers = schedule.drawn(len(self._sentences), schedule.sentences, step)
+            for start in range(0, len(numbers), size):
+                told = [self._sentences[number] for number in numbers[start : start + size]]
+                yield schedule.reason_weight * self._scorer.losses(told).sum() / len(numbers)
+
+    def look(self) -> tuple[float, Point]:
+        """The loss over labels of validation, and how high what was taken stands."""
+        return look(self._scorer, self._validation)
+
+    def _over_labels(self, examples: Sequence[Example]) -> Tensor:
+        """The sum over examples of the cross-entropy over their labels, in nats."""
+        taken = torch.tensor([example.taken for example in examples], device=self._scorer.network.device)
+        logits = self._scorer.logits([example.prompt for example in examples])
+        found: Tensor = functional.cross_entropy(logits, taken, reduction="sum")
+        return found
+
+
+def look(scorer: Scorer, validation: Sequence[Example]) -> tuple[float, Point]:
+    """The mean loss over labels, in nats, and that with the mean NDCG@10. Raises ModelError where it is not finite."""
+    scores = scorer.scores([example.prompt for example in validation])
+    loss = float(np.mean([-row[example.taken] for row, example in zip(scores, validation, strict=True)]))
+    if not math.isfinite(loss):
+        raise ModelError("training diverged before this look at validation: take a lower rate")
+    gain = float(np.mean([ndcg(row, example.taken) for row, example in zip(scores, validation, strict=True)]))
+    return loss, {"validation loss": loss, "validation ndcg@10": gain}
