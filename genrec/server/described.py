@@ -1,7 +1,4 @@
-"""The description of the API, and in it what types do not say.
-
-Texts hold no NUL, names have a length, numbers a largest, and what is a set here may repeat itself in a request.
-"""
+"""The description of the API, and in it what types do not say: texts hold no NUL, names have a length, sets repeat."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from genrec.server.plain import LARGEST, LONGEST_NAME
+from genrec.server.plain import LONGEST_NAME
 
 _NO_NUL = {"pattern": r"^[^\x00]*$"}
 _SAID_ALREADY = {"enum", "const", "format", "pattern"}
@@ -27,25 +24,11 @@ def _complete(part: Any) -> None:
             _complete(inner)
     if not isinstance(part, dict):
         return
-    if "string" in _types(part) and not _SAID_ALREADY & part.keys():
+    if "string" in part.get("type", ()) and not _SAID_ALREADY & part.keys():
         part |= _NO_NUL
-    if {"number", "integer"} & _types(part):
-        _bound(part)
     if part.get("additionalProperties"):
         part["propertyNames"] = {"maxLength": LONGEST_NAME, **_NO_NUL}
     part.pop("uniqueItems", None)
     for name, inner in list(part.items()):
         if name not in _DATA:
             _complete(inner)
-
-
-def _bound(part: dict[str, Any]) -> None:
-    if "exclusiveMinimum" not in part:
-        part.setdefault("minimum", -LARGEST)
-    if "exclusiveMaximum" not in part:
-        part.setdefault("maximum", LARGEST)
-
-
-def _types(part: dict[str, Any]) -> set[str]:
-    said = part.get("type", ())
-    return {said} if isinstance(said, str) else set(said)

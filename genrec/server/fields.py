@@ -28,9 +28,12 @@ from retrieval.types import Attributes, AttributeValue, UtcTime
 
 MOST_ROWS = 1000
 """In one request."""
+_LARGEST = 2**53
+"""Beyond this not every language that reads JSON tells a whole number from the next one."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _AHEAD = timedelta(days=1)
 _BEGINS_WITH_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WHOLE = {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST}
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _NAME = {"type": ["string", "number"]}
 _NAMES = {
@@ -50,6 +53,8 @@ _M = TypeVar("_M", bound=BaseModel)
 def _id(value: object) -> object:
     """An id as text; a whole number is taken too, for many databases count their rows."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        if abs(value) > _LARGEST:
+            raise ValueError("a whole number is beyond 2^53: send it as text")
         return str(int(value))
     return check_text(value, LONGEST_NAME) if isinstance(value, str) else value
 
@@ -111,7 +116,7 @@ Id = Annotated[
     str,
     BeforeValidator(_id),
     StringConstraints(min_length=1, max_length=LONGEST_NAME),
-    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}, {"type": "integer"}]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}, _WHOLE]}),
 ]
 PathId = Annotated[str, BeforeValidator(_decoded), Path(min_length=1, max_length=LONGEST_NAME)]
 Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
@@ -122,7 +127,7 @@ Categories = Annotated[Any, WithJsonSchema(_NAMES)]
 IsNumber = BeforeValidator(_number)
 Number = Annotated[float, IsNumber]
 Price = Annotated[float, Field(ge=0), IsNumber]
-Rank = Annotated[int, Field(ge=1), IsNumber]
+Rank = Annotated[int, Field(ge=1, le=_LARGEST), IsNumber]
 Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES), IsNumber]
 Moment = Annotated[Context, BeforeValidator(_with_written_time), AfterValidator(_at_sensible_time)]
 Sensible = Annotated[UtcTime, BeforeValidator(_written), AfterValidator(_sensible)]
