@@ -17,6 +17,7 @@ from genrec.server.fields import (
     Count,
     Envelope,
     Id,
+    IsNumber,
     Kind,
     Known,
     Moment,
@@ -370,9 +371,9 @@ class ContestBody(Body):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"holdout": 0.1, "least": 0.05, "window_hours": 24}]})
 
-    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    least: Annotated[float, Field(ge=0, le=0.5)] = 0.05
-    window_hours: Annotated[float, Field(gt=0, le=8760)] = 24.0
+    holdout: Annotated[float, Field(ge=0, lt=1), IsNumber] = 0.1
+    least: Annotated[float, Field(ge=0, le=0.5), IsNumber] = 0.05
+    window_hours: Annotated[float, Field(gt=0, le=8760), IsNumber] = 24.0
 
 
 class Row(BaseModel):

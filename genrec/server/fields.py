@@ -22,15 +22,18 @@ from pydantic import (
 )
 
 from genrec.config import MOST_CANDIDATES
-from genrec.server.plain import LARGEST, LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
+from genrec.server.plain import LONGEST_NAME, LONGEST_TEXT, check_plain, check_text
 from retrieval import Context
 from retrieval.types import Attributes, AttributeValue, UtcTime
 
 MOST_ROWS = 1000
 """In one request."""
+_LARGEST = 2**53
+"""Beyond this not every language that reads JSON tells a whole number from the next one."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _AHEAD = timedelta(days=1)
 _BEGINS_WITH_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_WHOLE = {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST}
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 _NAME = {"type": ["string", "number"]}
 _NAMES = {
@@ -43,7 +46,6 @@ _ATTRIBUTES = {
     "additionalProperties": {"anyOf": [{"type": ["string", "number", "boolean", "null"]}, _TEXTS]},
     "description": "What says nothing (null, blank text, an empty list) is left out.",
 }
-_WHOLE = {"type": "integer", "minimum": -LARGEST, "maximum": LARGEST}
 
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -51,6 +53,8 @@ _M = TypeVar("_M", bound=BaseModel)
 def _id(value: object) -> object:
     """An id as text; a whole number is taken too, for many databases count their rows."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
+        if abs(value) > _LARGEST:
+            raise ValueError("a whole number is beyond 2^53: send it as text")
         return str(int(value))
     return check_text(value, LONGEST_NAME) if isinstance(value, str) else value
 
@@ -120,10 +124,11 @@ Short = Annotated[str, StringConstraints(max_length=2000)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True), _visible(1000)]
 Kind = Annotated[str, StringConstraints(min_length=1, max_length=64, strip_whitespace=True), _visible(64)]
 Categories = Annotated[Any, WithJsonSchema(_NAMES)]
-Number = Annotated[float, BeforeValidator(_number)]
-Price = Annotated[float, Field(ge=0), BeforeValidator(_number)]
-Rank = Annotated[int, Field(ge=1), BeforeValidator(_number)]
-Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES), BeforeValidator(_number)]
+IsNumber = BeforeValidator(_number)
+Number = Annotated[float, IsNumber]
+Price = Annotated[float, Field(ge=0), IsNumber]
+Rank = Annotated[int, Field(ge=1, le=_LARGEST), IsNumber]
+Count = Annotated[int, Field(ge=1, le=MOST_CANDIDATES), IsNumber]
 Moment = Annotated[Context, BeforeValidator(_with_written_time), AfterValidator(_at_sensible_time)]
 Sensible = Annotated[UtcTime, BeforeValidator(_written), AfterValidator(_sensible)]
 Known = Annotated[Attributes, WithJsonSchema(_ATTRIBUTES)]

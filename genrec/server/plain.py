@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from typing import Any
 
 LONGEST_TEXT = 20_000
 LONGEST_NAME = 256
 _MOST_ENTRIES = 10_000
 _DEEPEST = 8
-LARGEST = 2**53
-"""Whole numbers beyond this are not the same in every language that reads JSON."""
 
 
 def check_plain(value: Any, where: tuple[str, ...] = ()) -> Any:
@@ -49,9 +47,7 @@ def _check(value: Any, depth: int) -> None:
             return
         case str():
             check_text(value, LONGEST_TEXT)
-        case int() if abs(value) > LARGEST:
-            raise ValueError("a whole number is beyond 2^53: send it as text")
-        case float() if not math.isfinite(value):
+        case int() | float() if not abs(value) <= sys.float_info.max:
             raise ValueError("a number is not finite: send a finite one")
         case list() | dict():
             _check_nest(value, depth)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.model
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("language", ["en", pytest.param("zh", marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", pack_names())
 def test_a_pack_recommends_from_its_demo_data(films: Recommender, name: str, language: Language) -> None:
     pack = load_pack(name)

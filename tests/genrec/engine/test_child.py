@@ -29,7 +29,7 @@ def interrupts() -> Iterator[None]:
     ("how", "status", "said"),
     [
         (signal.SIGKILL, -signal.SIGKILL, "recommending to user maya ..."),
-        (signal.SIGINT, 130, "genrec: cancelled"),
+        pytest.param(signal.SIGINT, 130, "genrec: cancelled", marks=pytest.mark.long),
     ],
 )
 def test_no_engine_outlives_its_command(how: signal.Signals, status: int, said: str, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
 
 
 @pytest.mark.model
+@pytest.mark.long
 def test_what_is_asked_beside_adapters_is_answered_as_alone(tmp_path: Path) -> None:
     """With two adapters in the engine, and prompts without one and with either in the same batches."""
     model, shelf = find_model(None, lambda _: None), Shelf(tmp_path)

@@ -282,6 +282,7 @@ def test_one_that_cannot_say_whom_it_saw_is_marked_too(shop: Shop) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.long
 @pytest.mark.parametrize("server", [False, True], ids=["in genrec", "in a vLLM server"])
 def test_swaps_under_load_fail_no_request_and_every_answer_names_what_made_it(tmp_path: Path, server: bool) -> None:
     found = swaps.measure(3, tmp_path, lambda _: None, server=server)

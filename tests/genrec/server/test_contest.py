@@ -128,3 +128,9 @@ def test_while_the_database_is_away_nothing_competes_and_lists_come(open_house: 
     assert answer["trace"]["variant"] is None
     assert answer["items"]
     assert any("database did not answer" in warning for warning in answer["warnings"])
+
+
+def test_what_is_no_share_is_refused(house: House) -> None:
+    for given in (False, "0.1", 0.6):
+        assert house.client.put("/v1/contest", json={"least": given}).status_code == 422
+    assert not house.client.get("/v1/contest").json()["running"]
