@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from genrec import DataError, Store, import_lastfm_hetrec, read_folder
-from genrec.cli import lastfm_hetrec
+from genrec.importing import lastfm_hetrec
 from genrec.store import folder_pack
 from genrec.store.lastfm import What
 
