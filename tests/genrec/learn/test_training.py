@@ -57,7 +57,6 @@ def _step(shelf: Path) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.long
 def test_a_killed_run_goes_on_to_the_same_adapter(tmp_path: Path, small_model: Path) -> None:
     whole = _start(tmp_path / "whole", small_model, tmp_path / "cache")
     said, _ = whole.communicate(timeout=300)
