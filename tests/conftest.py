@@ -43,14 +43,13 @@ class Ran:
 Genrec = Callable[..., Ran]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Whatever uses the browser is marked so, and what uses the engine of the session runs in one process."""
-    for item in items:
-        used = getattr(item, "fixturenames", ())
-        if "browser" in used:
-            item.add_marker(pytest.mark.browser)
-        if "films" in used:
-            item.add_marker(pytest.mark.xdist_group("films"))
+    used = getattr(item, "fixturenames", ())
+    if "browser" in used:
+        item.add_marker(pytest.mark.browser)
+    if "films" in used:
+        item.add_marker(pytest.mark.xdist_group("films"))
 
 
 @pytest.fixture
