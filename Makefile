@@ -41,11 +41,11 @@ train-demo: $(RUNS)
 	OMP_NUM_THREADS=1 $(BIN)/genrec train run --data prompts/movies/demo --adapters .data/adapters \
 		--candidates 10 --history 5 --most 160 --forms 1 --epochs 3 --look 5 --reasons 40
 
-# Without models two at once on every core, for they wait as much as they compute, files together that share what they
-# set up; with models two, one of them with the engine of the session, for an engine that starts takes one core.
+# Without models two at once on every core, for they wait as much as they compute; with models alone, as they take all
+# cores. Those of a file stay together: they share what they set up.
 test: $(TESTS) lint
 	$(MANY) -m "not model and not browser and not long"
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "model and not long"
+	$(BIN)/python -m pytest -m "model and not long"
 
 test-long: $(TESTS)
 	$(MANY) -m "long and not browser and not model"

@@ -43,13 +43,11 @@ class Ran:
 Genrec = Callable[..., Ran]
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Whatever uses the browser is marked so, and what uses the engine of the session runs in one process."""
-    used = getattr(item, "fixturenames", ())
-    if "browser" in used:
-        item.add_marker(pytest.mark.browser)
-    if "films" in used:
-        item.add_marker(pytest.mark.xdist_group("films"))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever uses the browser is marked so."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
 
 
 @pytest.fixture
