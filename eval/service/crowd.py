@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import itertools
 import json
+import random
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 _PATIENCE_S = 60
 _PAUSE_S = 1.0
+_BEGIN_S = 5.0
+_SEED = 20261125
 
 
 @dataclass(frozen=True)
 class Orders:
-    """`each_s`: how often one client asks; 0 is a moment after its answer, up to a second."""
+    """`each_s`: how often one client asks; 0 is a moment after its answer, up to a second.
+
+    Each begins at a moment of its own in the first five seconds: locust starts those of a second together, and they
+    would stay together.
+    """
 
     address: str
     headers: dict[str, str]
@@ -56,13 +64,16 @@ def _crowd(orders: Orders) -> None:
     from locust import FastHttpUser, between, constant_throughput, task
     from locust.env import Environment
 
-    numbers = itertools.count()
+    numbers, chance = itertools.count(), random.Random(_SEED)
 
     class Client(FastHttpUser):
         """Asks with a new instruction each time, so that no answer is one that was kept."""
 
         wait_time = constant_throughput(1 / orders.each_s) if orders.each_s else between(0, _PAUSE_S)
         connection_timeout = network_timeout = _PATIENCE_S
+
+        def on_start(self) -> None:
+            time.sleep(chance.uniform(0, _BEGIN_S))
 
         @task
         def ask(self) -> None:
@@ -78,7 +89,7 @@ def _crowd(orders: Orders) -> None:
     crowd = Environment(user_classes=[Client], host=orders.address)
     crowd.events.request.add_listener(note)  # type: ignore[no-untyped-call]
     runner = crowd.create_local_runner()
-    runner.start(orders.clients, spawn_rate=orders.clients / max(orders.each_s, _PAUSE_S))
+    runner.start(orders.clients, spawn_rate=orders.clients)
     runner.greenlet.join(timeout=orders.seconds)
     runner.quit()
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from scipy.stats import binomtest
 
 from genrec.store.database import Given, Recent
 from genrec.types import Recommendation
@@ -45,6 +44,8 @@ class Rate:
         """From 0 to 1 for no cases, of which nothing is known."""
         if not self.of:
             return 0.0, 1.0
+        from scipy.stats import binomtest  # it takes long to load, and a service starts without
+
         found = binomtest(self.count, self.of).proportion_ci(method="wilson")
         return float(found.low), float(found.high)
 

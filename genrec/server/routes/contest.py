@@ -6,7 +6,7 @@ import secrets
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from genrec.contest import Contest
 from genrec.prompting.versions import Label
@@ -19,7 +19,8 @@ from genrec.types import ArmCount
 
 router = APIRouter(prefix="/v1/contest", tags=["prompts"])
 
-_CONFIDENCE = 0.95
+_BOUNDS = (0.025, 0.975)
+"""What lies below either end of an interval that holds 95%."""
 
 
 class ArmStand(BaseModel):
@@ -89,7 +90,7 @@ def _arms(standing: Standing) -> list[ArmStand]:
 
 
 def _arm(standing: Standing, label: Label, count: ArmCount, share: float, *, holdout: bool = False) -> ArmStand:
-    low, high = beta.interval(_CONFIDENCE, 1 + count.taken, 1 + count.lists - count.taken)
+    low, high = betaincinv(1 + count.taken, 1 + count.lists - count.taken, _BOUNDS)
     return ArmStand(
         label=label,
         version=standing.versions[label],
