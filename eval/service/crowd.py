@@ -22,10 +22,9 @@ _SEED = 20261125
 
 @dataclass(frozen=True)
 class Orders:
-    """`each_s`: how often one client asks; 0 is a moment after its answer, up to a second.
+    """`each_s`: the mean of the times, drawn exponentially, from an answer to the next request; 0 is up to a second.
 
-    Each begins at a moment of its own in the first five seconds: locust starts those of a second together, and they
-    would stay together.
+    Each client begins at a moment of its own in the first five seconds: together they would stay together.
     """
 
     address: str
@@ -61,7 +60,7 @@ def ask(orders: Orders, core: int) -> list[Answer]:
 
 def _crowd(orders: Orders) -> None:
     # It changes the standard library: only in this process.
-    from locust import FastHttpUser, between, constant_throughput, task
+    from locust import FastHttpUser, task
     from locust.env import Environment
 
     numbers, chance = itertools.count(), random.Random(_SEED)
@@ -69,11 +68,13 @@ def _crowd(orders: Orders) -> None:
     class Client(FastHttpUser):
         """Asks with a new instruction each time, so that no answer is one that was kept."""
 
-        wait_time = constant_throughput(1 / orders.each_s) if orders.each_s else between(0, _PAUSE_S)
         connection_timeout = network_timeout = _PATIENCE_S
 
         def on_start(self) -> None:
             time.sleep(chance.uniform(0, _BEGIN_S))
+
+        def wait_time(self) -> float:
+            return chance.expovariate(1 / orders.each_s) if orders.each_s else chance.uniform(0, _PAUSE_S)
 
         @task
         def ask(self) -> None:

@@ -32,7 +32,7 @@ _CALLS = 2
 _WARM_S = 5.0
 _CONCURRENCY, _QUEUE, _DEADLINE_S, _TIMES = 8, 16, 10.0, 10
 _EACH_S = 5.0
-"""How often each client asks then."""
+"""From an answer to the same client's next request then, in the mean."""
 _MOST_OVERHEAD_MS, _MOST_REFUSAL_MS = 10, 50
 
 
