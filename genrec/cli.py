@@ -39,7 +39,7 @@ from genrec.authoring.commands import prompts
 from genrec.authoring.samples import DEMO
 from genrec.comparing import compare
 from genrec.config import MOST_CANDIDATES, Config
-from genrec.engine import DEFAULT_ENCODER, cache_folder
+from genrec.engine import DEFAULT_ENCODER, Lora, cache_folder
 from genrec.errors import EngineError, GenrecError, ModelError
 from genrec.explain import alike
 from genrec.fitting import fit
@@ -126,12 +126,7 @@ def recommend(
             store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
         lora, weights = None, folder_model_weights(folder)
         if adapter is not None:
-            if engine is not None:
-                raise ModelError(
-                    f"--adapter is for a model that runs here, not for the one at {engine}: leave --engine out, or let "
-                    "genrec serve --adapters load it there"
-                )
-            lora, earned = load_adapter(adapter, find_model(model, screen.status))
+            lora, earned = _adapter(adapter, engine, model, screen)
             weights |= {lora.name: earned}
         recommender = Recommender.from_store(
             store,
@@ -354,6 +349,16 @@ def demo(as_json: AsJson = False) -> None:
                 shop, engine=watching.engine, encoder=watching.retriever.knowledge.encoder, status=screen.status
             )
             _answer(screen, shopping, Ask("1001", 5, _FOUNDING_CONTEXT, "", Filter()), as_json=as_json)
+
+
+def _adapter(folder: Path, engine: str | None, model: str | None, screen: Terminal) -> tuple[Lora, float]:
+    """An adapter that was checked, and its weight; only for a model that runs here."""
+    if engine is not None:
+        raise ModelError(
+            f"--adapter is for a model that runs here, not for the one at {engine}: leave --engine out, or let "
+            "genrec serve --adapters load it there"
+        )
+    return load_adapter(folder, find_model(model, screen.status))
 
 
 def _answer(screen: Terminal, recommender: Recommender, ask: Ask, *, as_json: bool) -> None:

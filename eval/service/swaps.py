@@ -232,19 +232,18 @@ def _summary(
         for one in good
         if not any(one.version == v and since < one.done and one.sent < until for v, since, until in ranked)
     ]
-    seen = [first for first in firsts if first < float("inf")]
     return Swaps(
         model=default_model(),
         engine="a vLLM server" if server else "vLLM in genrec",
         moves=len(firsts),
-        seen=len(seen),
+        seen=sum(first < float("inf") for first in firsts),
         requests=len(answers),
         streams=sum(one.stream for one in answers),
         failed=len(answers) - len(good),
         fallbacks=sum(one.fallback for one in good),
         foreign=len(foreign),
         kept_otherwise=otherwise,
-        first_s_median=round(statistics.median(seen), 2),
-        first_s_longest=round(max(seen), 2),
+        first_s_median=round(statistics.median(firsts), 2),
+        first_s_longest=round(max(firsts), 2),
         answer_s_median=round(statistics.median(one.done - one.sent for one in good), 2),
     )

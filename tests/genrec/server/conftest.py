@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from genrec import Config
 from genrec.server.adapters import Adapters
 from genrec.server.app import create_app
+from genrec.server.logs import begin_logging
 from genrec.server.service import Service
 from genrec.server.settings import Settings
 from genrec.store.database import Database, Tenant
@@ -94,6 +97,17 @@ def build(
     )
     client = TestClient(create_app(service, "test"), headers=bearer(secret), raise_server_exceptions=False)
     return House(service, database, tenant, client, secret, path)
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What the service says of itself."""
+    root, stream = logging.getLogger(), io.StringIO()
+    kept, level = root.handlers, root.level
+    begin_logging(stream)
+    yield stream
+    root.handlers = kept
+    root.setLevel(level)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +28,6 @@ from genrec.learn.adapter import MANIFEST, TENSORS
 from genrec.learn.loading import find_model
 from genrec.learn.shelf import NOTHING, Shelf
 from genrec.server.adapters import Adapters
-from genrec.server.logs import begin_logging
 from genrec.testing import ScriptedEngine
 from tests.genrec.learn.narrow import write_narrow_model
 from tests.genrec.server.conftest import House, bearer, build, fill
@@ -135,16 +133,6 @@ def _opened(folder: Path, **config: Any) -> Iterator[Shop]:
 def shop(tmp_path: Path, own_cache: Path) -> Iterator[Shop]:
     with _opened(tmp_path, model_weight=None) as found:
         yield found
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    root, stream = logging.getLogger(), io.StringIO()
-    kept, level = root.handlers, root.level
-    begin_logging(stream)
-    yield stream
-    root.handlers = kept
-    root.setLevel(level)
 
 
 def _soon(condition: Callable[[], bool]) -> None:

@@ -5,27 +5,15 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from genrec.server.logs import begin_logging
 from genrec.server.settings import Settings
 from genrec.testing import ScriptedEngine
 from tests.genrec.server.conftest import House, Open
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    root, stream = logging.getLogger(), io.StringIO()
-    kept, level = root.handlers, root.level
-    begin_logging(stream)
-    yield stream
-    root.handlers = kept
-    root.setLevel(level)
 
 
 def _lines(log: io.StringIO) -> list[dict[str, Any]]:
