@@ -20,7 +20,6 @@ from torch import Tensor
 from eval.method import Status
 from genrec.learn.choosing import Choosing
 from genrec.learn.examples import Example, Examples, Sampling
-from genrec.learn.figures import ndcg
 from genrec.learn.loading import Model
 from genrec.learn.plan import Plan, Schedule, fingerprint
 from genrec.learn.preferring import Preferring
@@ -28,6 +27,7 @@ from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
 from genrec.learn.train import train
 from genrec.statistics import Values, mean_of, paired
+from genrec.weighing import ndcg
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Setting:
 
 def measure(setting: Setting, examples: Examples, seeds: int, status: Status) -> list[dict[str, Any]]:
     """One row for each way: NDCG@10 over the users of the gate, and what it adds to the base model and to seed 0."""
-    left = [replace(e, left=tuple(set(range(e.prompt.labels)) - {e.taken})) for e in examples.training]
+    left = [replace(e, left=tuple(set(range(e.prompt.labels)) - set(e.taken))) for e in examples.training]
     rows: dict[str, Values] = {}
     base = _scorer(setting, setting.shape, 0)
     rows["base model"] = _by_user(base, examples.gate)
@@ -98,10 +98,10 @@ def _plan(setting: Setting, examples: Examples, seed: int) -> Plan:
 
 
 def _by_user(scorer: Scorer, examples: Sequence[Example]) -> Values:
-    """The mean NDCG@10 of each user's lists, by the model alone, with what was taken put in."""
+    """The mean NDCG@10 of each user's lists, by the model alone."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for example, row in zip(examples, scorer.scores([example.prompt for example in examples]), strict=True):
-        found[example.user_id].append(ndcg(row, example.taken))
+        found[example.user_id].append(ndcg(row, example.taken, example.sought))
     return np.array([np.mean(gains) for gains in found.values()])
 
 

@@ -250,7 +250,7 @@ def _judged(one: Answered) -> Judged:
     return Judged(
         _standard([one.scores["retriever"][i] for i in ids]),
         _standard([one.scores["calibrated, 4 orders"][i] for i in ids]),
-        ids.index(one.case.hidden),
+        [ids.index(one.case.hidden)],
     )
 
 

@@ -31,11 +31,15 @@ Scores = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Judged:
-    """One list with the hidden item in it: standard scores of retriever and model, and the hidden item's place."""
+    """One list: standard scores of retriever and model, and the places of what was taken.
+
+    `sought`: how many items could have been in it.
+    """
 
     retrieval: Scores
     model: Scores
-    hidden: int
+    taken: Sequence[int]
+    sought: int = 1
 
 
 class WeightFit(BaseModel):
@@ -74,9 +78,21 @@ def fit_weight(cases: Sequence[Judged]) -> WeightFit:
 
 
 def gain(case: Judged, weight: float) -> float:
-    """NDCG@10 of the hidden item in the fused order; ties count against it."""
-    fused = (1 - weight) * case.retrieval + weight * case.model
-    rank = int((fused >= fused[case.hidden]).sum())
+    """NDCG@10 of the fused order."""
+    return ndcg((1 - weight) * case.retrieval + weight * case.model, case.taken, case.sought)
+
+
+def ndcg(scores: Scores, taken: Sequence[int], sought: int = 1) -> float:
+    """NDCG@10 of what was taken, all of it of the same worth (Järvelin and Kekäläinen, 2002).
+
+    `sought`: how many items the best list would hold. Ties count against what was taken.
+    """
+    wanted = np.isin(np.arange(len(scores)), taken)
+    ranks = 1 + np.flatnonzero(wanted[np.lexsort((wanted, -scores))])
+    return sum(map(_discount, ranks.tolist())) / sum(map(_discount, range(1, sought + 1)))
+
+
+def _discount(rank: int) -> float:
     return 1 / math.log2(1 + rank) if rank <= _CUTOFF else 0.0
 
 
@@ -118,4 +134,4 @@ async def _judged(recommender: Recommender, case: Case, size: int) -> Judged:
         raise DataError(f"user {query.user.user_id}: the list changed while it was asked about: fit a quiet store")
     retrieval = np.array([candidate.retrieval_score for candidate in answer.trace.candidates])
     spread = float(retrieval.std()) or 1.0
-    return Judged((retrieval - retrieval.mean()) / spread, np.array([model[i] for i in ids]), ids.index(case.target))
+    return Judged((retrieval - retrieval.mean()) / spread, np.array([model[i] for i in ids]), [ids.index(case.target)])

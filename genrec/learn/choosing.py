@@ -1,5 +1,9 @@
 """The first aim: to choose what was taken, by the cross-entropy over labels that ranking reads; and to write reasons
-that pass the check, by the cross-entropy over the tokens behind the prompt that asks for one."""
+that pass the check, by the cross-entropy over the tokens behind the prompt that asks for one.
+
+Of several that were taken each is as right as the other (Cao et al., Learning to Rank: From Pairwise Approach to
+Listwise Approach, ICML 2007, with what was taken as the true scores).
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,11 @@ from torch.nn import functional
 from genrec.errors import ModelError
 from genrec.learn.curves import Point
 from genrec.learn.examples import Example, Examples, Prompt
-from genrec.learn.figures import ndcg
 from genrec.learn.plan import Schedule
 from genrec.learn.scorer import Scorer
 from genrec.learn.sentences import Sentence
 from genrec.parts import Status
+from genrec.weighing import ndcg
 
 
 class Choosing:
@@ -57,17 +61,16 @@ class Choosing:
 
     def _over_labels(self, examples: Sequence[Example]) -> Tensor:
         """The sum over examples of the cross-entropy over their labels, in nats."""
-        taken = torch.tensor([example.taken for example in examples], device=self._scorer.network.device)
         logits = self._scorer.logits([example.prompt for example in examples])
-        found: Tensor = functional.cross_entropy(logits, taken, reduction="sum")
-        return found
+        rows = zip(functional.log_softmax(logits, dim=1), examples, strict=True)
+        return -torch.stack([row[list(example.taken)].mean() for row, example in rows]).sum()
 
 
 def look(scorer: Scorer, validation: Sequence[Example]) -> tuple[float, Point]:
     """The mean loss over labels, in nats, and that with the mean NDCG@10. Raises ModelError where it is not finite."""
     scores = scorer.scores([example.prompt for example in validation])
-    loss = float(np.mean([-row[example.taken] for row, example in zip(scores, validation, strict=True)]))
+    loss = float(np.mean([-row[list(example.taken)].mean() for row, example in zip(scores, validation, strict=True)]))
     if not math.isfinite(loss):
         raise ModelError("training diverged before this look at validation: take a lower rate")
-    gain = float(np.mean([ndcg(row, example.taken) for row, example in zip(scores, validation, strict=True)]))
-    return loss, {"validation loss": loss, "validation ndcg@10": gain}
+    gains = [ndcg(row, example.taken, example.sought) for row, example in zip(scores, validation, strict=True)]
+    return loss, {"validation loss": loss, "validation ndcg@10": float(np.mean(gains))}

@@ -1,8 +1,8 @@
-"""Training examples: the prompt that would have been served just before a take, and the label of what was taken.
+"""Training examples: the prompt that would have been served just before a take, and what of it was taken in the end.
 
-Candidates come from the retriever as it was then. Where the item was taken from a list that genrec had served, what
-else was in that list comes first: it was seen and not wanted. What was taken is put among them. At some of these
-moments a reason is asked for, too.
+Candidates come from the retriever as it was then. Where the item was taken from a list that genrec had served, that
+list comes first: what else was in it was seen and not wanted. Nothing is put in: what the retriever does not list, the
+model is never asked about. At some of these moments a reason is asked for, too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,12 +27,15 @@ from genrec.ranking import LABELS, assign_labels
 from genrec.store import Store
 from genrec.types import ShownReason
 from genrec.wording import Language
-from retrieval import Candidate, Encoder, Weights
+from retrieval import Candidate, Encoder, Item, Weights
 from retrieval.cues import strength
 from retrieval.types import AttributeValue
 
 WARM_UP = 0.2
 """The share of all events that a retriever knows before it is asked: one that knows less gives candidates at random."""
+
+_BY_TITLE = 0.5
+"""The share of those who ask in words that name the title."""
 
 _SAID = 50
 """Takes from one line about progress to the next."""
@@ -47,11 +51,12 @@ class Sampling(BaseModel):
     """Which takes become examples, and in how many forms.
 
     `candidates`, `history` and `language` are those of the prompts, as in `Config`. Takes in the last share `later` of
-    all events are for judging. The share `held_back` of all users is for the gate alone. `most` caps training,
-    validation and gate, each by itself.
+    all events are for judging. The share `held_back` of all users is for the gate alone. `most` caps the takes of
+    training, validation and gate, each by itself; those whose lists hold nothing that was taken are left out.
     Of each training example there are `forms`: the first as it is served, the others with the candidates in another
-    order, and each attribute and each event but the last left out with the probability `dropout`. At most `reasons` are
-    learned from, and asked for by the gate.
+    order, and each attribute and each event but the last left out with the probability `dropout`. In the share `asked`
+    of these others the person asks in words for something that they took, by its title or by one of its categories. At
+    most `reasons` are learned from, and asked for by the gate.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +69,7 @@ class Sampling(BaseModel):
     most: int = Field(default=2000, ge=1)
     forms: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
+    asked: float = Field(default=0.5, ge=0, le=1)
     reasons: int = Field(default=60, ge=0)
     seed: int = 0
 
@@ -86,9 +92,9 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Example:
-    """A prompt, and what was taken: the place of its label.
+    """A prompt, and the places of what was taken then or later, until the part ends: at least one.
 
-    `retrieval` is the retriever's score behind each label. `found`: the retriever alone would have listed the item.
+    `retrieval` is the retriever's score behind each label. `sought`: how many items were taken, in this list or not.
     `left`: the places of what was in the list that was served, and that the user never took.
     """
 
@@ -98,8 +104,8 @@ class Example:
     attributes: Mapping[str, AttributeValue]
     time: datetime | None
     retrieval: tuple[float, ...]
-    taken: int
-    found: bool
+    taken: tuple[int, ...]
+    sought: int
     left: tuple[int, ...] = ()
 
 
@@ -154,8 +160,9 @@ def build_examples(
         DataError: nothing to train on, or nothing to judge by.
     """
     timeline = Timeline(store)
-    drawn = _draw(timeline.takes(), sampling)
-    answered, wanted = served or {}, _wanted(store)
+    takes = timeline.takes()
+    drawn = _draw(takes, sampling)
+    answered, wanted, coming = served or {}, _wanted(store), _coming(takes, drawn, sampling)
     asked = {part: _some([take for take in drawn if drawn[take] == part], sampling) for part in PARTS}
     parts: dict[Part, list[Example]] = {part: [] for part in PARTS}
     occasions: dict[Part, list[Occasion]] = {part: [] for part in PARTS}
@@ -164,10 +171,16 @@ def build_examples(
             status(f"making examples: {number} of {len(drawn)} takes")
         part = drawn[moment.take]
         event = moment.take.event
-        making = _Making(moment, sampling, packs, answered.get(event.event_id or "", ()), wanted[event.user_id])
+        seen = answered.get(event.event_id or "", ())
+        making = _Making(moment, sampling, packs, seen, wanted[event.user_id], coming[moment.take])
         parts[part] += making.forms(sampling.forms if part == "training" else 1)
         if moment.take in asked[part]:
             occasions[part] += making.occasions()
+    if empty := [part for part, found in parts.items() if not found]:
+        raise DataError(
+            f"of {len(drawn)} lists none for {empty[0]} holds anything that was taken: gather more events, or list "
+            f"more candidates than {sampling.candidates}"
+        )
     kept = kept_sentences(shown, store, packs[0], sampling.language, sampling.holds_back)
     kept = random.Random(sampling.seed).sample(kept, min(len(kept), sampling.reasons))
     return Examples(**parts, kept=kept, occasions=occasions["training"], held_back=occasions["gate"])
@@ -179,6 +192,18 @@ def _wanted(store: Store) -> Mapping[str, Set[str]]:
     for event in store.events:
         if strength(event) > 0:
             found[event.user_id].add(event.item_id)
+    return found
+
+
+def _coming(takes: Sequence[Take], drawn: Set[Take], sampling: Sampling) -> Mapping[Take, Set[str]]:
+    """What each user took from each drawn take on: until judging begins, or from then on."""
+    found: dict[Take, Set[str]] = {}
+    ahead: defaultdict[tuple[str, bool], set[str]] = defaultdict(set)
+    for _, group in groupby(reversed(takes), key=lambda take: take.before):
+        places = {take: (take.event.user_id, take.when >= 1 - sampling.later) for take in group}
+        for take, place in places.items():
+            ahead[place].add(take.event.item_id)
+        found |= {take: frozenset(ahead[place]) for take, place in places.items() if take in drawn}
     return found
 
 
@@ -209,38 +234,50 @@ class _Making:
     """The examples of one moment."""
 
     def __init__(
-        self, moment: Moment, sampling: Sampling, packs: Sequence[Pack], served: Sequence[str], wanted: Set[str]
+        self,
+        moment: Moment,
+        sampling: Sampling,
+        packs: Sequence[Pack],
+        served: Sequence[str],
+        wanted: Set[str],
+        coming: Set[str],
     ) -> None:
-        """`served`: the list that the take answered. `wanted`: everything that the user ever took."""
+        """`served`: the list that the take answered. `wanted`: everything that the user ever took; `coming`: from then
+        on."""
         self._event, self._sampling, self._packs = moment.take.event, sampling, packs
         self._scene = moment.scene(sampling.config(), sampling.candidates)
         self._listed = moment.retriever.retrieve(self._scene.query, sampling.candidates)
-        self._candidates, self._found = self._choose(moment, served)
-        self._left = set(served) - wanted
+        self._candidates = self._choose(moment, served)
+        self._left, self._coming = set(served) - wanted, coming
 
     def forms(self, count: int) -> Iterator[Example]:
-        """The example as it would have been served, then others that say the same otherwise."""
+        """The example as it would have been served, then others; none where the list holds nothing that was taken."""
+        taken = [candidate.item for candidate in self._candidates if candidate.item.item_id in self._coming]
+        if not taken:
+            return
         subject, seed = self._scene.subject(self._sampling.candidates), self._scene.seed
-        yield self._example(subject, seed, self._packs[0])
+        yield self._example(subject, seed, self._packs[0], taken)
         for number in range(1, count):
             draw = random.Random(f"{seed} {number}")
-            pack = self._packs[number % len(self._packs)]
-            yield self._example(self._thinned(subject, draw), draw.getrandbits(32), pack)
+            pack, thinned = self._packs[number % len(self._packs)], self._thinned(subject, draw)
+            if draw.random() < self._sampling.asked:
+                words, meant = _asked(taken, draw)
+                yield self._example(replace(thinned, instruction=words), draw.getrandbits(32), pack, meant)
+            else:
+                yield self._example(thinned, draw.getrandbits(32), pack, taken)
 
     def occasions(self) -> Iterator[Occasion]:
         """The reason that would have been asked for then; none where nothing was listed."""
         if self._listed:
             yield occasion_of(self._scene, self._listed, self._packs[0], self._sampling.history, self._event.timestamp)
 
-    def _choose(self, moment: Moment, served: Sequence[str]) -> tuple[list[Candidate], bool]:
-        """What was taken among what was not, best first; and whether the retriever listed it."""
-        query, count, target = self._scene.query, self._sampling.candidates, self._event.item_id
+    def _choose(self, moment: Moment, served: Sequence[str]) -> list[Candidate]:
+        """What was served, then what the retriever listed: as many as a prompt holds, best first."""
         known = {candidate.item.item_id: candidate for candidate in self._listed}
-        others = [item_id for item_id in dict.fromkeys([*served, *known]) if item_id != target][: count - 1]
-        unlisted = [item_id for item_id in (*others, target) if item_id not in known]
-        known |= {candidate.item.item_id: candidate for candidate in moment.retriever.score(query, unlisted)}
-        chosen = [known[item_id] for item_id in (*others, target)]
-        return sorted(chosen, key=lambda candidate: -candidate.score), target not in unlisted
+        chosen = list(dict.fromkeys([*served, *known]))[: self._sampling.candidates]
+        added = moment.retriever.score(self._scene.query, [item_id for item_id in chosen if item_id not in known])
+        known |= {candidate.item.item_id: candidate for candidate in added}
+        return sorted((known[item_id] for item_id in chosen), key=lambda candidate: -candidate.score)
 
     def _thinned(self, subject: Subject, draw: random.Random) -> Subject:
         """The same with some attributes and some events left out, never the last event."""
@@ -251,7 +288,7 @@ class _Making:
         user = subject.user.model_copy(update={"attributes": attributes})
         return replace(subject, user=user, history=[*kept, subject.history[-1]])
 
-    def _example(self, subject: Subject, seed: int, pack: Pack) -> Example:
+    def _example(self, subject: Subject, seed: int, pack: Pack, taken: Sequence[Item]) -> Example:
         window = assign_labels(self._candidates, seed)
         items = {label: candidate.item for label, candidate in window.items()}
         ids = [item.item_id for item in items.values()]
@@ -262,7 +299,16 @@ class _Making:
             attributes=self._scene.user.attributes,
             time=self._event.timestamp,
             retrieval=tuple(candidate.score for candidate in window.values()),
-            taken=ids.index(self._event.item_id),
-            found=self._found,
+            taken=tuple(ids.index(item.item_id) for item in taken),
+            sought=len(self._coming),
             left=tuple(place for place, item_id in enumerate(ids) if item_id in self._left),
         )
+
+
+def _asked(taken: Sequence[Item], draw: random.Random) -> tuple[str, Sequence[Item]]:
+    """Words for something that was taken, and all of what was taken that they fit."""
+    item = draw.choice(taken)
+    if not item.categories or draw.random() < _BY_TITLE:
+        return item.title, [item]
+    category = draw.choice(item.categories)
+    return category, [other for other in taken if category in other.categories]

@@ -1,14 +1,15 @@
 """May an adapter rank what people see? Only if it wins over what ranks now, for people whom it never saw.
 
-Both rank what the retriever listed just before each of their later takes, each fused by its own weight. A take that
-the retriever did not list counts 0 for both. Where an adapter writes reasons, these are held against each other too.
+Both rank what the retriever listed just before some of their later takes, each fused by its own weight, and are judged
+by all that these people took from then on. Lists that hold nothing of it are left out: no order of theirs is better
+than another. Where an adapter writes reasons, these are held against each other too.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -36,10 +37,7 @@ class Way:
 
 
 class Side(BaseModel):
-    """A way as it was judged: NDCG@10 of its fused lists over the held-back users, and of the model alone.
-
-    `alone` is over all lists with what was taken put among them: whether the model has learned anything.
-    """
+    """A way as it was judged: NDCG@10 of its fused lists over the held-back users, and of the model `alone`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -66,8 +64,8 @@ class Gap(BaseModel):
 class Verdict(BaseModel):
     """`refused` says why, a sentence for each cause; where it is empty the adapter may be promoted.
 
-    `listed` of the `lists` hold what was taken. `retriever` is the NDCG@10 of its order over all lists, as `alone`.
-    `told`: how reasons fare; None where the base model writes them now and with the candidate.
+    `retriever` is the NDCG@10 of its order alone. `told`: how reasons fare; None where the base model writes them now
+    and with the candidate.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,7 +75,6 @@ class Verdict(BaseModel):
     retriever: float
     users: int
     lists: int
-    listed: int
     difference: float
     interval: tuple[float, float]
     p: float
@@ -89,9 +86,8 @@ class Verdict(BaseModel):
 
 
 def fit_share(validation: Sequence[Example], scores: Sequence[Values]) -> WeightFit | None:
-    """The weight that a model has earned on the lists as the retriever makes them; None where too few hold the take."""
-    pairs = zip(validation, scores, strict=True)
-    cases = [_judged(example, said) for example, said in pairs if example.found]
+    """The weight that a model has earned; None where the lists are too few."""
+    cases = [_judged(example, said) for example, said in zip(validation, scores, strict=True)]
     return fit_weight(cases) if len(cases) >= FEWEST_CASES else None
 
 
@@ -109,14 +105,13 @@ def judge(
     ours, theirs = (np.array(list(found.values())) for found in reversed(by_user))
     pair = paired(ours, theirs) if len(ours) >= FEWEST else Paired(float((ours - theirs).mean()), 0, 0, 1.0, len(ours))
     gaps = tuple(_gaps(examples, *by_user))
-    orders = [np.array(example.retrieval) for example in examples]
+    retriever = Way("retriever", 0.0, current.scores)
     return Verdict(
         current=_side(examples, current, theirs),
         candidate=_side(examples, candidate, ours),
-        retriever=_alone(examples, orders),
+        retriever=_mean(examples, retriever),
         users=pair.users,
         lists=len(examples),
-        listed=sum(example.found for example in examples),
         difference=pair.difference,
         interval=(pair.low, pair.high),
         p=pair.p,
@@ -130,7 +125,7 @@ def judge(
 
 def _causes(fit: WeightFit | None, pair: Paired) -> Iterator[str]:
     if fit is None:
-        yield f"too few validation lists hold what was taken to fit a weight: {FEWEST_CASES} are needed"
+        yield f"validation has too few lists to fit a weight: {FEWEST_CASES} are needed"
     elif fit.weight == 0:
         yield (
             f"on validation no weight beats 0 by two standard errors: {fit.after:.4f} with the best, {fit.best:g}, "
@@ -153,24 +148,25 @@ def _widened(gaps: Sequence[Gap]) -> Iterator[str]:
 
 
 def _judged(example: Example, said: Values) -> Judged:
-    return Judged(standard(example.retrieval), standard(said), example.taken)
+    return Judged(standard(example.retrieval), standard(said), example.taken, example.sought)
 
 
 def _users(examples: Sequence[Example], way: Way) -> dict[str, float]:
     """The mean NDCG@10 of each user's lists."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for example, said in zip(examples, way.scores, strict=True):
-        found[example.user_id].append(gain(_judged(example, said), way.weight) if example.found else 0.0)
+        found[example.user_id].append(gain(_judged(example, said), way.weight))
     return {user: float(np.mean(gains)) for user, gains in found.items()}
 
 
 def _side(examples: Sequence[Example], way: Way, by_user: Values) -> Side:
-    return Side(name=way.name, weight=way.weight, ndcg=float(by_user.mean()), alone=_alone(examples, way.scores))
+    alone = _mean(examples, replace(way, weight=1.0))
+    return Side(name=way.name, weight=way.weight, ndcg=float(by_user.mean()), alone=alone)
 
 
-def _alone(examples: Sequence[Example], scores: Sequence[Values]) -> float:
-    pairs = zip(examples, scores, strict=True)
-    return float(np.mean([gain(Judged(said, said, example.taken), 1.0) for example, said in pairs]))
+def _mean(examples: Sequence[Example], way: Way) -> float:
+    """Over users."""
+    return float(np.mean(list(_users(examples, way).values())))
 
 
 def _gaps(examples: Sequence[Example], current: dict[str, float], candidate: dict[str, float]) -> Iterator[Gap]:

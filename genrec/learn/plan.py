@@ -95,7 +95,7 @@ def fingerprint(examples: Examples, sentences: Sequence[Sentence]) -> str:
     digest = hashlib.sha256()
     for part in PARTS:
         for example in getattr(examples, part):
-            said = (part, example.user_id, example.prompt, example.taken, example.left)
+            said = (part, example.user_id, example.prompt, example.taken, example.sought, example.left)
             digest.update(repr(said).encode("utf-8", "replace"))
     for sentence in sentences:
         digest.update(repr((sentence.user_id, sentence.messages, sentence.rest)).encode("utf-8", "replace"))

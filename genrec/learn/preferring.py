@@ -51,8 +51,8 @@ class Preferring:
 
     def _loss(self, logits: Tensor, number: int) -> Tensor:
         """Of the pairs of one list: -log σ(β (ahead - ahead of the reference)), where what labels share cancels out."""
-        taken, left = self._training[number].taken, list(self._training[number].left)
+        taken, left = list(self._training[number].taken), list(self._training[number].left)
         before = self._reference[number]
-        ahead, was = logits[taken] - logits[left], before[taken] - before[left]
+        ahead, was = (row[taken][:, None] - row[left] for row in (logits, before))
         found: Tensor = -functional.logsigmoid(self._schedule.beta * (ahead - was)).mean()
         return found

@@ -22,9 +22,9 @@ def show_verdict(screen: Terminal, version: str, verdict: Verdict) -> None:
     """What the gate found, and what it says."""
     screen.table([_side("now", verdict.current), _side("adapter", verdict.candidate)])
     screen.line(
-        f"\n{verdict.users} users whom it never saw, {verdict.lists} lists, {verdict.listed} with what was taken; "
+        f"\n{verdict.users} users whom it never saw, {verdict.lists} lists; "
         f"{verdict.difference:+.4f} ({verdict.interval[0]:+.4f} to {verdict.interval[1]:+.4f}, p {verdict.p:.4f}); "
-        f"the retriever's order, with what was taken put in: {verdict.retriever:.4f}"
+        f"the retriever alone: {verdict.retriever:.4f}"
     )
     for gap in verdict.gaps:
         screen.line(f"gap by {gap.attribute}: {gap.current:.4f} now, {gap.candidate:.4f} with the adapter")
@@ -43,7 +43,7 @@ def _side(which: str, side: Side) -> dict[str, str]:
         "adapter": side.name,
         "weight": f"{side.weight:g}",
         "NDCG@10 of the lists": f"{side.ndcg:.4f}",
-        "of the model alone, what was taken put in": f"{side.alone:.4f}",
+        "of the model alone": f"{side.alone:.4f}",
     }
 
 

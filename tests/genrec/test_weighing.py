@@ -23,7 +23,7 @@ def _cases(count: int, model_knows: float) -> list[Judged]:
         truth = np.zeros(20)
         truth[hidden] = 1.0
         retrieval, model = (draw.normal(size=20) + known * truth for known in (1.0, model_knows))
-        found.append(Judged(retrieval, model, hidden))
+        found.append(Judged(retrieval, model, [hidden]))
     return found
 
 
@@ -45,7 +45,7 @@ def test_too_few_cases() -> None:
 
 
 def test_ties_count_against_the_hidden_item() -> None:
-    assert gain(Judged(np.zeros(20), np.zeros(20), 3), 0.5) == 0.0
+    assert gain(Judged(np.zeros(20), np.zeros(20), [3]), 0.5) == 0.0
 
 
 def test_lists_that_hold_the_hidden_item_are_judged(own_cache: object) -> None:

@@ -119,7 +119,7 @@ def test_training_ends_when_validation_no_longer_betters_and_keeps_the_best(
 ) -> None:
     """Validation where people take something else than those who are learned from."""
     few = training.examples().training[:8]
-    others = [replace(example, taken=(example.taken + 1) % 4) for example in few]
+    others = [replace(example, taken=((example.taken[0] + 1) % 4,)) for example in few]
     schedule = Schedule(epochs=60, batch=8, rate=2e-2, warm_up=0, look=2, patience=3)
     scorer, plan = Scorer(small_model, training.SHAPE, tmp_path / "frozen"), _plan(training.SHAPE, schedule)
     standing = _chosen(tmp_path, scorer, Examples(few, others, few), plan)
@@ -157,7 +157,7 @@ def test_preferences_that_validation_does_not_bear_out_change_nothing(
 ) -> None:
     """Validation where people take what those who are learned from leave."""
     few = training.examples().training[:8]
-    others = [replace(example, taken=example.left[0]) for example in few]
+    others = [replace(example, taken=example.left[:1]) for example in few]
     scorer, plan = Scorer(small_model, training.SHAPE, tmp_path / "frozen"), _plan(training.SHAPE, _PREFERRING)
     before = {name: tensor.clone() for name, tensor in scorer.network.adapter.items()}
     standing = train(tmp_path / "run", scorer.network, Preferring(scorer, few, others, plan.schedule), plan)
@@ -168,13 +168,13 @@ def test_preferences_that_validation_does_not_bear_out_change_nothing(
 def _ahead(scorer: Scorer, examples: Sequence[Example]) -> float:
     """By how much what was taken is ahead of what was left, in nats."""
     scores = scorer.scores([example.prompt for example in examples])
-    ahead = [row[e.taken] - row[list(e.left)].mean() for row, e in zip(scores, examples, strict=True)]
+    ahead = [row[list(e.taken)].mean() - row[list(e.left)].mean() for row, e in zip(scores, examples, strict=True)]
     return float(np.mean(ahead))
 
 
 def _loss(scorer: Scorer, found: Sequence[Example]) -> float:
     scores = scorer.scores([example.prompt for example in found])
-    return float(np.mean([-row[example.taken] for row, example in zip(scores, found, strict=True)]))
+    return float(np.mean([-row[list(example.taken)].mean() for row, example in zip(scores, found, strict=True)]))
 
 
 def test_training_that_diverges_says_so(tmp_path: Path, small_model: Path, own_cache: Path) -> None:
