@@ -278,5 +278,5 @@ class _RankLlm:
 def _as_query(messages: Messages) -> dict[str, Any]:
     """The words of our prompt as rank-llm takes them: the person is the query, candidates are passages."""
     text = messages[-1]["content"]
-    items = re.findall(r"^[A-Z]\. (.+)$", text, re.MULTILINE)
-    return {"query": " ".join(text[: text.index("\nA. ")].split()), "items": items}
+    items = list(re.finditer(r"^(.+) \[[A-Z]\]$", text, re.MULTILINE))
+    return {"query": " ".join(text[: items[0].start()].split()), "items": [item[1] for item in items]}

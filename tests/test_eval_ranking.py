@@ -61,7 +61,7 @@ def test_the_curve_of_a_model_that_likes_the_first_letter(own_cache: Path) -> No
 def test_rank_llm_is_asked_with_the_same_words() -> None:
     messages = [
         {"role": "system", "content": "Rules."},
-        {"role": "user", "content": "The person: age 3.\nThey like tea.\n\nFilms:\nA. Heat\nB. Up\n\nWhich?"},
+        {"role": "user", "content": "The person: age 3.\nThey like tea.\n\nFilms:\nHeat [A]\nUp [B]\n\nWhich?"},
     ]
     query = bench_rank._as_query(messages)
     assert query["items"] == ["Heat", "Up"]

@@ -33,9 +33,13 @@ class Choosing:
     ) -> None:
         """Runs the frozen layers, once."""
         self._scorer, self._schedule = scorer, schedule
-        self._training, self._validation, self._sentences = examples.training, examples.validation, sentences
+        self._training, self._validation, self._sentences = (
+            examples.training,
+            schedule.watched(examples.validation),
+            sentences,
+        )
         self.rate, self.steps = schedule.rate, schedule.steps(len(examples.training))
-        prompts: list[Prompt | Sentence] = [example.prompt for example in (*examples.training, *examples.validation)]
+        prompts: list[Prompt | Sentence] = [example.prompt for example in (*self._training, *self._validation)]
         prompts += sentences
         for number, prompt in enumerate(prompts):
             if number % 20 == 0:

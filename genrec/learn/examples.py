@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -52,7 +52,8 @@ class Sampling(BaseModel):
 
     `candidates`, `history` and `language` are those of the prompts, as in `Config`. Takes in the last share `later` of
     all events are for judging. The share `held_back` of all users is for the gate alone. `most` caps the takes of
-    training, validation and gate, each by itself; those whose lists hold nothing that was taken are left out.
+    training, `judged` those of validation and of the gate, each by itself; those whose lists hold nothing that was
+    taken are left out.
     Of each training example there are `forms`: the first as it is served, the others with the candidates in another
     order, and each attribute and each event but the last left out with the probability `dropout`. In the share `asked`
     of these others the person asks in words for something that they took, by its title or by one of its categories. At
@@ -67,6 +68,7 @@ class Sampling(BaseModel):
     later: float = Field(default=0.2, gt=0, lt=1 - WARM_UP)
     held_back: float = Field(default=0.3, gt=0, lt=1)
     most: int = Field(default=2000, ge=1)
+    judged: int = Field(default=500, ge=1)
     forms: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     asked: float = Field(default=0.5, ge=0, le=1)
@@ -195,7 +197,7 @@ def _wanted(store: Store) -> Mapping[str, Set[str]]:
     return found
 
 
-def _coming(takes: Sequence[Take], drawn: Set[Take], sampling: Sampling) -> Mapping[Take, Set[str]]:
+def _coming(takes: Sequence[Take], drawn: Container[Take], sampling: Sampling) -> Mapping[Take, Set[str]]:
     """What each user took from each drawn take on: until judging begins, or from then on."""
     found: dict[Take, Set[str]] = {}
     ahead: defaultdict[tuple[str, bool], set[str]] = defaultdict(set)
@@ -226,7 +228,8 @@ def _draw(takes: Sequence[Take], sampling: Sampling) -> dict[Take, Part]:
         if not found:
             raise DataError(f"no takes are left for {part}, of {len(takes)} by {len(users)} users: gather more events")
     draw = random.Random(sampling.seed)
-    drawn = {take: part for part, found in parts.items() for take in draw.sample(found, min(len(found), sampling.most))}
+    caps = {part: sampling.most if part == "training" else sampling.judged for part in PARTS}
+    drawn = {take: part for part in PARTS for take in draw.sample(parts[part], min(len(parts[part]), caps[part]))}
     return dict(sorted(drawn.items(), key=lambda pair: pair[0].before))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from genrec.errors import DataError
-from genrec.learn.examples import PARTS, Examples, Sampling
+from genrec.learn.examples import PARTS, Example, Examples, Sampling
 from genrec.learn.sentences import Sentence
 from genrec.learn.shape import Shape
 from genrec.types import PromptVersion
@@ -22,10 +22,10 @@ _FILE = "plan.json"
 class Schedule(BaseModel):
     """How long and how fast is trained. `batch`: examples a step. `side_by_side`: of them at once, as memory allows.
 
-    Every `look` steps validation is looked at; when its loss has not fallen for `patience` looks, training ends.
-    The rate rises over the first `warm_up` steps and falls as a cosine. With each step go `sentences` reasons, whose
-    loss counts `reason_weight`; 0 trains on none. `preference_rate` and `beta` are of what follows where lists were
-    answered: `preferring`.
+    Every `look` steps at most `looked` lists of validation are looked at; when their loss has not fallen for `patience`
+    looks, training ends. The rate rises over the first `warm_up` steps and falls as a cosine. With each step go
+    `sentences` reasons, whose loss counts `reason_weight`; 0 trains on none. `preference_rate` and `beta` are of what
+    follows where lists were answered: `preferring`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +38,7 @@ class Schedule(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0)
     look: int = Field(default=20, ge=1)
+    looked: int = Field(default=100, ge=1)
     patience: int = Field(default=3, ge=1)
     sentences: int = Field(default=4, ge=1)
     reason_weight: float = Field(default=0.5, ge=0)
@@ -48,6 +49,10 @@ class Schedule(BaseModel):
     def steps(self, count: int) -> int:
         """At most, over so many examples."""
         return self.epochs * math.ceil(count / self.batch)
+
+    def watched(self, validation: Sequence[Example]) -> Sequence[Example]:
+        """Those that are looked at, from the first to the last."""
+        return validation[:: math.ceil(len(validation) / self.looked)]
 
     def drawn(self, count: int, size: int, step: int) -> list[int]:
         """Which of so many examples belong to a step of this size: every epoch has an order of its own."""

@@ -27,7 +27,7 @@ class Preferring:
     ) -> None:
         """`paired`: examples with something in their lists that was left."""
         self._scorer, self._schedule = scorer, schedule
-        self._training, self._validation = paired, validation
+        self._training, self._validation = paired, schedule.watched(validation)
         self._reference = [
             torch.tensor(row, dtype=torch.float32, device=scorer.network.device)
             for row in scorer.scores([example.prompt for example in self._training])
