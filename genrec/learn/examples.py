@@ -71,7 +71,7 @@ class Sampling(BaseModel):
     judged: int = Field(default=500, ge=1)
     forms: int = Field(default=2, ge=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    asked: float = Field(default=0.5, ge=0, le=1)
+    asked: float = Field(default=0.8, ge=0, le=1)
     reasons: int = Field(default=60, ge=0)
     seed: int = 0
 
