@@ -11,12 +11,13 @@ from typing import Annotated
 
 import typer
 
-from eval.adapting import online, phases, poison, variants
+from eval.adapting import online, poison, variants
 from eval.audit import read_answers, summary
 from eval.bench import compare, device
 from eval.bench_rank import compare as compare_ranking
 from eval.cold import compare as compare_cold
 from eval.crash import kill_repeatedly
+from eval.learning import binding, phases, transfer
 from eval.options import RESULTS, command_line, write_result
 from eval.quality import candidates, rank, run
 from eval.ranks import compare as compare_ranks
@@ -57,7 +58,11 @@ app.command("service-crash", epilog="Example: python -m eval service-crash --onl
 app.command("service-load", epilog="Example: python -m eval service-load --rounds 5")(service.load)
 app.command(epilog="Example: python -m eval poison --data films --share 0.01 --share 0.05")(poison)
 app.command(epilog="Example: python -m eval variants --lists 5000 --seeds 20")(variants)
+app.command(epilog="Example: python -m eval binding --data films")(binding)
 app.command(epilog="Example: python -m eval phases --data films --seeds 3")(phases)
+app.command(epilog="Example: python -m eval transfer --adapter films/adapters/VERSION --data beauty --few 300")(
+    transfer
+)
 app.command(epilog="Example: python -m eval online --data films")(online)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 

@@ -1,9 +1,8 @@
-"""`python -m eval poison | variants | online | phases`: what learning from behaviour gains, what it lets others do."""
+"""`python -m eval poison | variants | online`: what learning from behaviour gains at once, what it lets others do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,15 +12,8 @@ from eval import poison as poisoning
 from eval import variants as contests
 from eval.options import RESULTS, AsJson, Data, command_line, write_result
 from genrec.engine import DEFAULT_ENCODER, cache_folder
-from genrec.learn.examples import Sampling, build_examples
-from genrec.learn.loading import find_model
-from genrec.learn.plan import Schedule
-from genrec.learn.shape import Shape
 from genrec.parts import build_retriever, load_encoder
-from genrec.prompting import load_pack
-from genrec.ranking import LABELS
-from genrec.recommender import DEFAULT_PACK
-from genrec.store import Store, folder_pack, folder_weights, read_folder
+from genrec.store import Store, folder_weights, read_folder
 from genrec.terminal import terminal
 from retrieval import Event, Retriever, Weights
 from retrieval.cache import VectorCache
@@ -103,35 +95,3 @@ def online(
         screen.table(result["rows"])
         for name in ("sd", "sharpness", "everybody's, tuning", "tuning", "weights"):
             screen.line(f"{name}: {result[name]}")
-
-
-def phases(
-    data: Data,
-    seeds: Annotated[int, typer.Option(min=1, help="Adapters that begin differently.")] = 3,
-    candidates: Annotated[int, typer.Option(min=2, max=len(LABELS), help="In each prompt.")] = 10,
-    history: Annotated[int, typer.Option(min=1, help="Events in each prompt.")] = 5,
-    most: Annotated[int, typer.Option(min=1, help="Takes to train on, and to judge by.")] = 160,
-    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 3,
-    out: Annotated[Path, typer.Option(help="For runs, which go on after a kill.")] = RESULTS / "phases",
-    as_json: AsJson = False,
-) -> None:
-    """Show what labels, preferences and the mean of several seeds add for people whom training never saw."""
-    from eval import phases as learning  # peft comes with genrec[train]
-
-    sampling = Sampling(candidates=candidates, history=history, most=most, forms=1, reasons=0)
-    with terminal(cache_folder() / "log.txt") as screen:
-        packs, weights = [load_pack(folder_pack(data) or DEFAULT_PACK)], folder_weights(data)
-        examples = build_examples(
-            read_folder(data), packs, sampling, encoder=DEFAULT_ENCODER, weights=weights, status=screen.status
-        )
-        model = find_model(None, screen.status)
-        setting = learning.Setting(model, sampling, Shape(), Schedule(epochs=epochs, look=5), out)
-        rows = learning.measure(setting, examples, seeds, screen.status)
-        screen.status("")
-        if as_json:
-            screen.json({"kind": "phases", "command": command_line(), "model": model.base.name, "rows": rows})
-            return
-        counts = f"{len(examples.training)} examples, {len(examples.gate)} of people whom it never saw"
-        screen.line(f"{model.base.name}; {counts}, {candidates} candidates each; intervals are 95% over users")
-        screen.line()
-        screen.table(rows)

@@ -45,12 +45,12 @@ def measure(setting: Setting, examples: Examples, seeds: int, status: Status) ->
     """One row for each way: NDCG@10 over the users of the gate, and what it adds to the base model and to seed 0."""
     left = [replace(e, left=tuple(set(range(e.prompt.labels)) - set(e.taken))) for e in examples.training]
     rows: dict[str, Values] = {}
-    base = _scorer(setting, setting.shape, 0)
+    base = scorer_of(setting, setting.shape, 0)
     rows["base model"] = _by_user(base, examples.gate)
     chosen = []
     for seed in range(seeds):
         status(f"training with seed {seed}")
-        scorer, plan = _scorer(setting, setting.shape, seed), _plan(setting, examples, seed)
+        scorer, plan = scorer_of(setting, setting.shape, seed), plan_of(setting, examples, seed)
         run = plan.begin(setting.folder / "runs")
         aim = Choosing(scorer, examples, (), plan.schedule, status)
         train(run / "choosing", scorer.network, aim, plan, status=status)
@@ -64,7 +64,7 @@ def measure(setting: Setting, examples: Examples, seeds: int, status: Status) ->
         shape = setting.shape.model_copy(
             update={"rank": setting.shape.rank * seeds, "alpha": setting.shape.alpha * seeds}
         )
-        together = _scorer(setting, shape, 0)
+        together = scorer_of(setting, shape, 0)
         together.network.load(mean(chosen))
         rows[f"mean of {seeds} seeds"] = _by_user(together, examples.gate)
     return [_row(way, found, rows["base model"], rows["labels, seed 0"]) for way, found in rows.items()]
@@ -80,11 +80,13 @@ def mean(adapters: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
     }
 
 
-def _scorer(setting: Setting, shape: Shape, seed: int) -> Scorer:
+def scorer_of(setting: Setting, shape: Shape, seed: int) -> Scorer:
+    """The base model with an adapter of this shape that changes nothing yet."""
     return Scorer(setting.model.folder, shape, setting.folder / "frozen", seed)
 
 
-def _plan(setting: Setting, examples: Examples, seed: int) -> Plan:
+def plan_of(setting: Setting, examples: Examples, seed: int) -> Plan:
+    """Of a run that begins with this seed."""
     return Plan(
         model=setting.model.base.name,
         base=setting.model.base.sha256,

@@ -1,0 +1,121 @@
+"""`python -m eval binding | phases | transfer`: what training makes of a small model, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from eval.method import Status
+from eval.options import RESULTS, AsJson, Data, command_line, write_result
+from genrec.engine import DEFAULT_ENCODER, cache_folder
+from genrec.learn import options
+from genrec.learn.adapter import read_adapter
+from genrec.learn.examples import Examples, Sampling, build_examples
+from genrec.learn.loading import find_model
+from genrec.learn.plan import Schedule
+from genrec.learn.shape import Shape
+from genrec.prompting import load_pack
+from genrec.recommender import DEFAULT_PACK
+from genrec.store import folder_pack, folder_weights, read_folder
+from genrec.terminal import Terminal, terminal
+
+Runs = Annotated[Path, typer.Option("--out", help="For runs, which go on after a kill.")]
+
+
+def binding(
+    data: Data,
+    most: Annotated[int, typer.Option(min=8, help="Examples.")] = 240,
+    layers: options.Layers = 16,
+    rank: options.Rank = 16,
+    rate: options.Rate = 1e-3,
+    seed: options.Seed = 0,
+    out: Runs = RESULTS / "binding",
+    as_json: AsJson = False,
+) -> None:
+    """Teach to find what is asked for by its title, with letters behind items and in front of them."""
+    from eval.binding import measure  # peft comes with genrec[train]
+
+    with terminal(cache_folder() / "log.txt") as screen:
+        shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
+        schedule = Schedule(epochs=1, batch=8, rate=rate, look=5, patience=most, seed=seed)
+        model = find_model(None, screen.status)
+        rows = measure(model, read_folder(data).items, shape, schedule, most, out, screen.status)
+        _show(screen, "binding", f"{model.base.name}; the last {layers} layers, rank {rank}", rows, as_json=as_json)
+
+
+def phases(
+    data: Data,
+    seeds: Annotated[int, typer.Option(min=1, help="Adapters that begin differently.")] = 3,
+    candidates: options.Candidates = 10,
+    history: options.History = 5,
+    most: options.Most = 400,
+    judged: options.Judged = 200,
+    layers: options.Layers = 16,
+    rank: options.Rank = 16,
+    rate: options.Rate = 1e-3,
+    epochs: options.Epochs = 1,
+    out: Runs = RESULTS / "phases",
+    as_json: AsJson = False,
+) -> None:
+    """Show what labels, preferences and the mean of several seeds add for people whom training never saw."""
+    from eval import phases as learning  # peft comes with genrec[train]
+
+    sampling = Sampling(candidates=candidates, history=history, most=most, judged=judged, reasons=0)
+    shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
+    with terminal(cache_folder() / "log.txt") as screen:
+        examples = _examples(data, sampling, screen.status)
+        model = find_model(None, screen.status)
+        setting = learning.Setting(model, sampling, shape, Schedule(epochs=epochs, rate=rate, look=10), out)
+        rows = learning.measure(setting, examples, seeds, screen.status)
+        _show(screen, "phases", f"{model.base.name}; {_counts(examples)}", rows, as_json=as_json)
+
+
+def transfer(
+    data: Data,
+    adapter: Annotated[Path, typer.Option(help="The folder of one that was trained on something else.")],
+    few: Annotated[int, typer.Option(min=1, help="Takes of here to train on.")] = 300,
+    judged: options.Judged = 300,
+    rate: options.Rate = 5e-4,
+    epochs: options.Epochs = 1,
+    out: Runs = RESULTS / "transfer",
+    as_json: AsJson = False,
+) -> None:
+    """Show what an adapter of one domain is worth in another, as it is and with a few examples of that one."""
+    from eval.phases import Setting
+    from eval.transfer import measure  # peft comes with genrec[train]
+
+    with terminal(cache_folder() / "log.txt") as screen:
+        model = find_model(None, screen.status)
+        learned, tensors = read_adapter(adapter, model.base, model.folder)
+        said = learned.manifest
+        sampling = said.sampling.model_copy(update={"most": few, "judged": judged, "reasons": 0})
+        examples = _examples(data, sampling, screen.status)
+        setting = Setting(model, sampling, said.shape, Schedule(epochs=epochs, rate=rate, look=10), out)
+        rows = measure(setting, tensors, examples, screen.status)
+        _show(screen, "transfer", f"{learned.model} on {data.name}; {_counts(examples)}", rows, as_json=as_json)
+
+
+def _examples(data: Path, sampling: Sampling, status: Status) -> Examples:
+    packs, weights = [load_pack(folder_pack(data) or DEFAULT_PACK)], folder_weights(data)
+    return build_examples(read_folder(data), packs, sampling, encoder=DEFAULT_ENCODER, weights=weights, status=status)
+
+
+def _counts(examples: Examples) -> str:
+    return (
+        f"{len(examples.training)} examples, {len(examples.validation)} lists to fit a weight, "
+        f"{len(examples.gate)} lists of {len({example.user_id for example in examples.gate})} people whom it never saw"
+    )
+
+
+def _show(screen: Terminal, kind: str, said: str, rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    result = {"kind": kind, "command": command_line(), "of": said, "rows": rows}
+    write_result(RESULTS / kind, result)
+    screen.status("")
+    if as_json:
+        screen.json(result)
+        return
+    screen.line(said)
+    screen.line()
+    screen.table(rows)

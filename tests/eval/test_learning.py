@@ -1,0 +1,55 @@
+"""What training makes of a model, step by step: the machinery, on a network of random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from eval import binding, transfer
+from eval.phases import Setting, mean
+from genrec.learn.adapter import read_adapter
+from genrec.learn.shelf import Shelf
+from retrieval import Item
+from tests.genrec.learn import training
+from tests.genrec.learn.conftest import small_model  # noqa: F401  # a fixture
+
+
+def test_the_mean_of_adapters_adds_the_mean_of_what_they_add() -> None:
+    draw = torch.Generator().manual_seed(3)
+    names = [f"layers.0.q_proj.lora_{part}.weight" for part in "AB"]
+    sizes = [(4, 6), (5, 4)]
+    adapters = [
+        {name: torch.randn(size, generator=draw) for name, size in zip(names, sizes, strict=True)} for _ in range(3)
+    ]
+    products = [adapter[names[1]] @ adapter[names[0]] for adapter in adapters]
+    found = mean(adapters)
+    assert found[names[0]].shape == (12, 6)
+    assert torch.allclose(found[names[1]] @ found[names[0]], torch.stack(products).mean(dim=0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("place", "line"), [("behind", "Heat [{}]"), ("in front", "{}. Heat")])
+def test_letters_stand_where_they_are_put_and_one_item_is_asked_for(tmp_path: Path, place: str, line: str) -> None:
+    items = [Item(item_id=str(n), title="Heat" if n == 3 else f"Film {n}") for n in range(12)]
+    found = binding._examples(binding._pack(place, tmp_path), items, 30, seed=1)
+    assert (len(found.training), len(found.validation)) == (30, 40)
+    asked = [e for e in found.training if "They ask for: Heat" in e.prompt.messages[-1]["content"]]
+    assert asked
+    for example in asked:
+        assert line.format("ABCDEFGHIJ"[example.taken[0]]) in example.prompt.messages[-1]["content"].splitlines()
+
+
+def test_what_was_learned_elsewhere_is_where_training_here_begins(
+    tmp_path: Path,
+    small_model: Path,  # noqa: F811
+    own_cache: Path,
+) -> None:
+    """Judged at once and after no step that helps: each way is the network that it says."""
+    shelf, model = Shelf(tmp_path / "shelf"), training.model(small_model)
+    _, learned = read_adapter(shelf.place(training.make(shelf, small_model)), model.base, model.folder)
+    schedule = training.SCHEDULE.model_copy(update={"epochs": 1, "rate": 1e-9, "warm_up": 0})
+    setting = Setting(model, training.SAMPLING, training.SHAPE, schedule, tmp_path)
+    base, elsewhere, here, both = transfer.measure(setting, learned, training.examples(), lambda _: None)
+    assert base["NDCG@10 alone"] == here["NDCG@10 alone"] != elsewhere["NDCG@10 alone"]
+    assert elsewhere["NDCG@10 alone"] == both["NDCG@10 alone"]
