@@ -25,8 +25,8 @@ from genrec.ranking import LABELS
 from retrieval import Context, Item, User
 
 PLACES = {
-    "behind": '{% include "_item.j2" %} [{{ item.label }}]',
-    "in front": '{{ item.label }}. {% include "_item.j2" %}',
+    "behind": '{% include "_item.j2" %} [{{ item.label }}]\n',
+    "in front": '{{ item.label }}. {% include "_item.j2" %}\n\n',
 }
 _CANDIDATES = 10
 _WATCHED = 40
