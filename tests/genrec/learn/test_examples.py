@@ -85,8 +85,8 @@ def test_what_was_taken_is_all_that_came_until_the_part_ended(own_cache: object)
         assert example.time is not None
         ends = cut if example.time < cut else _DAY + timedelta(days=99)
         coming = {e.item_id for e in events if e.user_id == example.user_id and example.time <= e.moment.time < ends}
-        lines = [line for line in example.prompt.messages[-1]["content"].splitlines() if line[1:3] == ". "]
-        listed = [f"i{line.split()[2].rstrip(';')}" for line in lines]
+        lines = [line for line in example.prompt.messages[-1]["content"].splitlines() if line.endswith("]")]
+        listed = [f"i{line.split()[1].rstrip(';')}" for line in lines]
         assert example.sought == len(coming)
         asks = "They ask for" in example.prompt.messages[-1]["content"]
         there = {place for place, item_id in enumerate(listed) if item_id in coming}
