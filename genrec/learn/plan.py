@@ -30,10 +30,10 @@ class Schedule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    epochs: int = Field(default=4, ge=1)
+    epochs: int = Field(default=2, ge=1)
     batch: int = Field(default=16, ge=1)
     side_by_side: int = Field(default=4, ge=1)
-    rate: float = Field(default=5e-4, gt=0)
+    rate: float = Field(default=1e-3, gt=0)
     warm_up: int = Field(default=5, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0)

@@ -14,7 +14,7 @@ class Shape(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rank: int = Field(default=8, ge=1, le=MOST_RANK)
-    alpha: int = Field(default=16, ge=1, le=4 * MOST_RANK)
-    layers: int = Field(default=4, ge=1, le=1000)
+    rank: int = Field(default=16, ge=1, le=MOST_RANK)
+    alpha: int = Field(default=32, ge=1, le=4 * MOST_RANK)
+    layers: int = Field(default=16, ge=1, le=1000)
     dropout: float = Field(default=0.05, ge=0, lt=1)
