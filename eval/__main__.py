@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from eval.adapting import online, phases, poison, variants
+from eval.adapting import online, phases, poison, smaller, variants
 from eval.audit import read_answers, summary
 from eval.bench import compare, device
 from eval.bench_rank import compare as compare_ranking
@@ -59,6 +59,7 @@ app.command(epilog="Example: python -m eval poison --data films --share 0.01 --s
 app.command(epilog="Example: python -m eval variants --lists 5000 --seeds 20")(variants)
 app.command(epilog="Example: python -m eval phases --data films --seeds 3")(phases)
 app.command(epilog="Example: python -m eval online --data films")(online)
+app.command(epilog="Example: python -m eval smaller --data films --adapter films/adapters/VERSION")(smaller)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 

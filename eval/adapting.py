@@ -1,4 +1,4 @@
-"""`python -m eval poison | variants | online | phases`: what learning from behaviour gains, what it lets others do."""
+"""`python -m eval poison | variants | online | phases | smaller`: what learning from behaviour gains, and costs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import typer
 from eval import online as weighing
 from eval import poison as poisoning
 from eval import variants as contests
-from eval.options import RESULTS, AsJson, Data, command_line, write_result
+from eval.bench import device
+from eval.options import RESULTS, AsJson, Data, Model, command_line, write_result
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.learn.examples import Sampling, build_examples
 from genrec.learn.loading import find_model
@@ -135,3 +136,43 @@ def phases(
         screen.line(f"{model.base.name}; {counts}, {candidates} candidates each; intervals are 95% over users")
         screen.line()
         screen.table(rows)
+
+
+def smaller(
+    data: Data,
+    model: Model = None,
+    other: Annotated[list[str] | None, typer.Option(help="Another model to hold against it; repeat it.")] = None,
+    adapter: Annotated[list[Path] | None, typer.Option(help="Of the model, as genrec train made it.")] = None,
+    lists: Annotated[int, typer.Option(min=2, help="To rank, and as many takes to train a retriever by.")] = 100,
+    reasons: Annotated[int, typer.Option(min=2, help="To write.")] = 60,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is asked.")] = 2,
+    out: Annotated[Path, typer.Option(help="For smaller models and answers; what is there is used again.")] = RESULTS
+    / "smaller",
+    as_json: AsJson = False,
+) -> None:
+    """Hold a model's int8 and int4 forms, other models and its adapters against it: size, speed and quality."""
+    from eval import smaller as serving  # compressed-tensors and peft come with vLLM and genrec[train]
+
+    # Of people whom no adapter saw, every take may be asked for, once the retriever knows something.
+    sampling = Sampling(candidates=10, history=5, later=0.7, most=lists, forms=1, reasons=reasons)
+    with terminal(cache_folder() / "log.txt") as screen:
+        store, pack, weights = read_folder(data), load_pack(folder_pack(data) or DEFAULT_PACK), folder_weights(data)
+        examples = build_examples(
+            store, [pack], sampling, encoder=DEFAULT_ENCODER, weights=weights, status=screen.status
+        )
+        ways = serving.ways(find_model(model, screen.status), other or (), adapter or (), out, screen.status)
+        most = pack.front("explain", "en").sampling.max_tokens
+        found = serving.measure(ways, examples, most, rounds, out, screen.status)
+        rows = serving.table(ways, found, examples)
+        failed = {name: one.failed for name, (one, *_) in found.items() if one.failed}
+        screen.status("")
+        if as_json:
+            result = {"kind": "smaller", "command": command_line(), "device": device(), "rows": rows, "failed": failed}
+            screen.json(result)
+            return
+        counts = f"{len(examples.gate)} lists, {len(examples.held_back)} reasons, {rounds} rounds"
+        screen.line(f"{device()}; {data.resolve().name}: {counts}; intervals are 95% over users")
+        screen.line()
+        screen.table(rows)
+        for name, cause in failed.items():
+            screen.line(f"{name}: {cause}")
