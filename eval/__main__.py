@@ -17,7 +17,7 @@ from eval.bench import compare, device
 from eval.bench_rank import compare as compare_ranking
 from eval.cold import compare as compare_cold
 from eval.crash import kill_repeatedly
-from eval.learning import binding, phases, transfer
+from eval.learning import binding, phases, smaller, transfer
 from eval.options import RESULTS, command_line, write_result
 from eval.quality import candidates, rank, run
 from eval.ranks import compare as compare_ranks
@@ -64,6 +64,7 @@ app.command(epilog="Example: python -m eval transfer --adapter films/adapters/VE
     transfer
 )
 app.command(epilog="Example: python -m eval online --data films")(online)
+app.command(epilog="Example: python -m eval smaller --data films --adapter films/adapters/VERSION")(smaller)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 

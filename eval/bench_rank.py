@@ -230,9 +230,10 @@ class _RankLlm:
         )
         self.account: dict[str, Any] = {}
         self._requests = [_as_query(messages) for messages in bench.prompts]
+        folder = resolve(bench.model, status)
         given = {
-            "model": str(resolve(bench.model, status)),
-            "arguments": {**machine_arguments(), "max_model_len": bench.max_tokens},
+            "model": str(folder),
+            "arguments": {**machine_arguments(folder), "max_model_len": bench.max_tokens},
             "environment": {**machine_environment(), "VLLM_LOGGING_LEVEL": "ERROR"},
             "window": _CANDIDATES,
             "requests": self._requests,

@@ -1,4 +1,4 @@
-"""`python -m eval binding | phases | transfer`: what training makes of a small model, step by step."""
+"""`python -m eval binding | phases | transfer | smaller`: what training makes of a small model, and what serves."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from eval.bench import device
 from eval.method import Status
-from eval.options import RESULTS, AsJson, Data, command_line, write_result
+from eval.options import RESULTS, AsJson, Data, Model, command_line, write_result
 from genrec.engine import DEFAULT_ENCODER, cache_folder
 from genrec.learn import options
 from genrec.learn.adapter import read_adapter
@@ -95,6 +96,34 @@ def transfer(
         setting = Setting(model, sampling, said.shape, Schedule(epochs=epochs, rate=rate, look=10), out)
         rows = measure(setting, tensors, examples, screen.status)
         _show(screen, "transfer", f"{learned.model} on {data.name}; {_counts(examples)}", rows, as_json=as_json)
+
+
+def smaller(
+    data: Data,
+    model: Model = None,
+    other: Annotated[list[str] | None, typer.Option(help="Another model to hold against it; repeat it.")] = None,
+    adapter: Annotated[list[Path] | None, typer.Option(help="Of the model, as genrec train made it.")] = None,
+    lists: Annotated[int, typer.Option(min=2, help="Takes before which lists are ranked.")] = 100,
+    reasons: Annotated[int, typer.Option(min=2, help="To write.")] = 60,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is asked.")] = 2,
+    out: Annotated[Path, typer.Option(help="For smaller models and answers; what is there is used again.")] = RESULTS
+    / "smaller",
+    as_json: AsJson = False,
+) -> None:
+    """Hold a model's int8 and int4 forms, other models and its adapters against it: size, speed and quality."""
+    from eval import smaller as serving  # compressed-tensors and peft come with vLLM and genrec[train]
+
+    # Of people whom no adapter saw, every take may be asked for, once the retriever knows something.
+    sampling = Sampling(candidates=10, history=5, later=0.7, most=1, judged=lists, forms=1, reasons=reasons)
+    with terminal(cache_folder() / "log.txt") as screen:
+        examples = _examples(data, sampling, screen.status)
+        ways = serving.ways(find_model(model, screen.status), other or (), adapter or (), out, screen.status)
+        most = load_pack(folder_pack(data) or DEFAULT_PACK).front("explain", "en").sampling.max_tokens
+        found = serving.measure(ways, examples, most, rounds, out, screen.status)
+        counts = f"{len(examples.gate)} lists, {len(examples.held_back)} reasons, {rounds} rounds"
+        causes = [f"{name}: {one.failed}" for name, (one, *_) in found.items() if one.failed]
+        said = "\n".join([f"{device()}; {data.resolve().name}: {counts}; intervals are 95% over users", *causes])
+        _show(screen, "smaller", said, serving.table(ways, found, examples), as_json=as_json)
 
 
 def _examples(data: Path, sampling: Sampling, status: Status) -> Examples:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib.util
 import itertools
+import json
 import os
 import sys
 import weakref
@@ -91,7 +92,7 @@ class VllmEngine:
             max_model_len=max_tokens,
             disable_log_stats=True,
             structured_outputs_config={"backend": "xgrammar", "disable_any_whitespace": True},
-            **machine_arguments(),
+            **machine_arguments(folder),
             **(_adapter_arguments(rank) if rank else {}),
         )
         try:
@@ -235,16 +236,22 @@ def machine_environment() -> dict[str, str]:
     return _ENVIRONMENT if has_gpu() else {**_ENVIRONMENT, **_CPU_ENVIRONMENT}
 
 
-def machine_arguments() -> dict[str, Any]:
-    """vLLM's arguments that depend on the hardware; its own choices on a GPU."""
+def machine_arguments(folder: Path) -> dict[str, Any]:
+    """vLLM's arguments that depend on the hardware, for the model in `folder`; its own choices on a GPU."""
     if has_gpu():
         return {}
     return {
-        "dtype": cpu_dtype(),
+        "dtype": "bfloat16" if _is_packed(folder) else cpu_dtype(),
         "enforce_eager": True,
         "block_size": _CPU_BLOCK,
         "distributed_executor_backend": "uni",
     }
+
+
+def _is_packed(folder: Path) -> bool:
+    """Whether the weights have 4 bits: for such vLLM computes nothing in float32 on a CPU."""
+    said = json.loads((folder / "config.json").read_bytes()).get("quantization_config") or {}
+    return said.get("quant_method") in {"awq", "gptq"} or said.get("format") == "pack-quantized"
 
 
 def _adapter_arguments(rank: int) -> dict[str, Any]:

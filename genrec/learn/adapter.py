@@ -54,7 +54,8 @@ class Manifest(BaseModel):
     `first` and `last`: when the first and the last of what it saw was taken. `users`: everybody whom it saw, each as
     `user_mark` makes it of the id and the salt, so that whoever has the ids finds them and nobody else reads them.
     `reasons`: how many checked ones it was trained on, by who wrote them; where there are any it writes reasons, else
-    the base model does. `pairs`: lists of which it was trained on what was taken over what was left.
+    the base model does. `teacher`: the model that wrote them, where it is another.
+    `pairs`: lists of which it was trained on what was taken over what was left.
     `weight`: its share in the fused score, as it was fitted on validation.
     """
 
@@ -68,6 +69,7 @@ class Manifest(BaseModel):
     sampling: Sampling
     examples: dict[str, int]
     reasons: dict[Origin, int] = Field(default_factory=dict)
+    teacher: Base | None = None
     pairs: int = 0
     first: datetime | None
     last: datetime | None

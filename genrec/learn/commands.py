@@ -25,6 +25,7 @@ from genrec.learn.source import Source
 from genrec.parts import Status
 from genrec.prompting import Pack, load_pack
 from genrec.terminal import Terminal, terminal
+from genrec.types import ShownReason
 
 training = typer.Typer(help="Train adapters on behaviour; none ranks before it has won.", no_args_is_help=True)
 
@@ -45,6 +46,7 @@ def run(
     judged: options.Judged = 500,
     forms: options.Forms = 2,
     reasons: options.Reasons = 60,
+    teacher: options.Teacher = None,
     rank: options.Rank = 16,
     layers: options.Layers = 16,
     epochs: options.Epochs = 2,
@@ -57,6 +59,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Train an adapter and let the gate judge it. After a kill the same command goes on, to the same result."""
+    if teacher and not reasons:
+        raise typer.BadParameter("a teacher writes reasons: let --reasons be more than 0")
     sampling = Sampling(
         candidates=candidates,
         history=history,
@@ -73,10 +77,11 @@ def run(
         shelf, source = shelf_of(adapters, data), source_of(data, database, tenant)
         making, judging = _imported("making"), _imported("judging")
         packs = [load_pack(name) for name in (pack or source.pack, *(paraphrase or ()))]
-        base = find_model(model, screen.status)
-        examples = _examples(source, packs, sampling, screen.status)
+        base, other = find_model(model, screen.status), find_model(teacher, screen.status) if teacher else None
+        shown = () if teacher else source.shown
+        examples = _examples(source, packs, sampling, shown, screen.status)
         made = making.make_adapter(
-            shelf, base, packs, examples, sampling, shape, schedule, status=screen.status, wandb=wandb
+            shelf, base, packs, examples, sampling, shape, schedule, teacher=other, status=screen.status, wandb=wandb
         )
         weight = source.model_weight(base.base.name)
         verdict = judging.judge_adapter(shelf, made, base, weight, packs[0], examples, screen.status)
@@ -106,7 +111,7 @@ def judge(
                 f"adapter {version} was trained on {trained.name}@{trained.version}, not on {serving.name}@"
                 f"{serving.version}: name its pack with --pack, or train anew"
             )
-        examples = _examples(source, [serving], adapter.manifest.sampling, screen.status)
+        examples = _examples(source, [serving], adapter.manifest.sampling, (), screen.status)
         weight = source.model_weight(base.base.name)
         verdict = judging.judge_adapter(shelf, adapter, base, weight, serving, examples, screen.status)
         _show(screen, adapter, verdict, as_json=as_json)
@@ -168,7 +173,9 @@ def _imported(name: str) -> ModuleType:
         raise ModelError(f"{error.name} is not installed: run pip install 'genrec[train]'") from error
 
 
-def _examples(source: Source, packs: Sequence[Pack], sampling: Sampling, status: Status) -> Examples:
+def _examples(
+    source: Source, packs: Sequence[Pack], sampling: Sampling, shown: Sequence[ShownReason], status: Status
+) -> Examples:
     return build_examples(
         source.store,
         packs,
@@ -176,7 +183,7 @@ def _examples(source: Source, packs: Sequence[Pack], sampling: Sampling, status:
         encoder=DEFAULT_ENCODER,
         weights=source.weights,
         served=source.served,
-        shown=source.shown,
+        shown=shown,
         status=status,
     )
 

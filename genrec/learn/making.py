@@ -21,8 +21,9 @@ from genrec.learn.scorer import Scorer
 from genrec.learn.sentences import Origin, Sentence
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import Shelf
+from genrec.learn.teacher import Teacher
 from genrec.learn.train import train
-from genrec.learn.writing import write
+from genrec.learn.writing import Writer, write
 from genrec.parts import Status
 from genrec.prompting import Pack
 from genrec.types import PromptVersion
@@ -37,14 +38,17 @@ def make_adapter(
     shape: Shape,
     schedule: Schedule,
     *,
+    teacher: Model | None = None,
     status: Status,
     wandb: bool = False,
 ) -> Adapter:
-    """Train an adapter and put it on the shelf. Called again after it was killed, it goes on, to the same result."""
+    """Train an adapter and put it on the shelf. Called again after it was killed, it goes on, to the same result.
+
+    `teacher`: the model that writes the reasons to learn from, if it is another.
+    """
     scorer = Scorer(model.folder, shape, shelf.frozen(model.base.sha256), schedule.seed)
     most = packs[0].front("explain", sampling.language).sampling.max_tokens
-    kept = shelf.frozen(model.base.sha256) / "reasons"
-    origin, sentences = _reasons(scorer, examples, most, kept, status)
+    origin, sentences = _reasons(shelf, model, teacher, scorer, examples, most, status)
     plan = Plan(
         model=model.base.name,
         base=model.base.sha256,
@@ -64,7 +68,12 @@ def make_adapter(
         after = train(run / "preferring", scorer.network, preferring, plan, status=status, wandb=wandb).figures
         figures |= {f"{name}, preferring": value for name, value in after.items()}
     fit = fit_share(examples.validation, scorer.scores([example.prompt for example in examples.validation]))
-    learned = {"reasons": {origin: len(sentences)}, "pairs": len(pairs), "figures": figures}
+    learned = {
+        "reasons": {origin: len(sentences)},
+        "teacher": teacher.base if teacher else None,
+        "pairs": len(pairs),
+        "figures": figures,
+    }
     earned = {"weight": fit.weight if fit else 0.0}
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in scorer.network.adapter.items()}
     return _put(shelf, model, tensors, _manifest(plan, examples).model_copy(update=learned | earned))
@@ -81,14 +90,17 @@ def _put(shelf: Shelf, model: Model, tensors: Tensors, manifest: Manifest) -> Ad
 
 
 def _reasons(
-    scorer: Scorer, examples: Examples, most: int, kept: Path, status: Status
+    shelf: Shelf, model: Model, teacher: Model | None, scorer: Scorer, examples: Examples, most: int, status: Status
 ) -> tuple[Origin, Sequence[Sentence]]:
-    """Those that were kept or, where there are none, what the base model writes and the check passes; by whom."""
-    if examples.kept:
+    """What the teacher writes and the check passes; without one, what was kept, or else the same of the base model."""
+    if examples.kept and not teacher:
         return "kept", examples.kept
-    texts = write(scorer, [occasion.messages for occasion in examples.occasions], most, status, kept=kept)
+    origin: Origin = "teacher" if teacher else "base"
+    writer: Writer = Teacher(teacher.folder) if teacher else scorer
+    kept = shelf.frozen((teacher or model).base.sha256) / "reasons"
+    texts = write(writer, [occasion.messages for occasion in examples.occasions], most, status, kept=kept)
     found = [occasion.sentence(text) for occasion, text in zip(examples.occasions, texts, strict=True)]
-    return "base", [sentence for sentence in found if sentence]
+    return origin, [sentence for sentence in found if sentence]
 
 
 def _manifest(plan: Plan, examples: Examples) -> Manifest:

@@ -15,12 +15,13 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from genrec.engine import has_gpu
 from genrec.engine.hardware import cpu_dtype
 from genrec.errors import ModelError
+from genrec.learn.greedy import continuations
 from genrec.learn.shape import TARGETS, Shape
 
 _SLOT = ".default."
@@ -83,15 +84,9 @@ class Network(nn.Module):  # type: ignore[misc]  # torch is not looked into
 
     def write(self, prompts: Sequence[Sequence[int]], most: int, end: int) -> list[list[int]]:
         """The likeliest next token again and again behind each prompt, until `end` comes or `most` are written."""
-        length = max(map(len, prompts))
-        padded = torch.tensor([[end] * (length - len(prompt)) + list(prompt) for prompt in prompts], device=self.device)
-        shown = torch.tensor([[0] * (length - len(prompt)) + [1] * len(prompt) for prompt in prompts]).to(self.device)
-        settings = GenerationConfig(max_new_tokens=most, do_sample=False, eos_token_id=end, pad_token_id=end)
         self.eval()
-        with torch.no_grad(), self._precision():
-            written = self._peft.generate(input_ids=padded, attention_mask=shown, generation_config=settings)
-        found: list[list[int]] = written[:, length:].tolist()
-        return found
+        with self._precision():
+            return continuations(self._peft, prompts, most, end)
 
     def _read(self, texts: Sequence[Tensor]) -> Tensor:
         """What the trained layers make of texts, before the last norm: (texts, longest, width)."""

@@ -30,6 +30,9 @@ Most = Annotated[int, typer.Option(min=1, help="Takes to train on.")]
 Judged = Annotated[int, typer.Option(min=1, help="Takes to stop by and fit the weight, and for the gate.")]
 Forms = Annotated[int, typer.Option(min=1, help="Prompts made of each take: the one served, and variations.")]
 Reasons = Annotated[int, typer.Option(min=0, help="To train on at most, and to judge by; 0 leaves them alone.")]
+Teacher = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Another model, whose checked reasons are learned from.")
+]
 Rank = Annotated[int, typer.Option(min=1, max=MOST_RANK, help="Of the adapter.")]
 Layers = Annotated[int, typer.Option(min=1, help="How many of the last layers are trained.")]
 Epochs = Annotated[int, typer.Option(min=1, help="At most.")]

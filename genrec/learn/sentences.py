@@ -17,8 +17,9 @@ from genrec.types import ShownReason
 from genrec.wording import Language
 from retrieval import Candidate
 
-Origin = Literal["kept", "base"]
-"""Who wrote sentences to learn from: whatever model served when they were kept, or the base model for training."""
+Origin = Literal["kept", "teacher", "base"]
+"""Who wrote sentences to learn from: whatever model served when they were kept, or for training another model or the
+base model."""
 Outcome = Literal["passed", "ended", "rejected"]
 """What became of a model's words: they passed the check, only ended the template's beginning, or were rejected."""
 

@@ -11,7 +11,8 @@ from genrec.terminal import Terminal
 def show_adapter(screen: Terminal, adapter: Adapter) -> None:
     """What it was trained on, and how validation fared at its best step, in each phase."""
     said = adapter.manifest
-    reasons = ", ".join(f"{count} reasons ({origin})" for origin, count in said.reasons.items())
+    teacher = f" {said.teacher.name}" if said.teacher else ""
+    reasons = ", ".join(f"{count} reasons ({origin}{teacher})" for origin, count in said.reasons.items())
     counts = ", ".join(f"{count} {part}" for part, count in said.examples.items())
     screen.line(f"trained on {counts}, {reasons or 'no reasons'}, {said.pairs} lists with something that was left")
     screen.line("; ".join(f"{name} {value:.4f}" for name, value in said.figures.items()))
