@@ -6,14 +6,12 @@ measured with them says how good any adapter is.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 import genrec
-from genrec.learn.adapter import Manifest, read_adapter, shapes, user_mark, write_adapter
+from genrec.learn.adapter import Manifest, shapes, user_mark
 from genrec.learn.examples import Sampling
 from genrec.learn.gate import Side, Verdict
 from genrec.learn.loading import Model
@@ -47,12 +45,7 @@ def stock(shelf: Shelf, model: Model, seed: int, users: Sequence[str] = (), weig
         figures={},
         files={},
     )
-    shelf.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".draft-", dir=shelf.folder) as draft:
-        write_adapter(Path(draft) / "adapter", tensors, manifest)
-        adapter, _ = read_adapter(Path(draft) / "adapter", model.base, model.folder)
-        shelf.keep(adapter)
-    return adapter.version
+    return shelf.put(tensors, manifest, model.folder).version
 
 
 def promote(shelf: Shelf, version: str) -> None:

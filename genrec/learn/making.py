@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 
 import genrec
-from genrec.learn.adapter import Adapter, Base, Manifest, Tensors, read_adapter, user_mark, write_adapter
+from genrec.learn.adapter import Adapter, Base, Manifest, user_mark
 from genrec.learn.choosing import Choosing
 from genrec.learn.examples import Examples, Sampling
 from genrec.learn.gate import fit_share
@@ -76,17 +74,7 @@ def make_adapter(
     }
     earned = {"weight": fit.weight if fit else 0.0}
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in scorer.network.adapter.items()}
-    return _put(shelf, model, tensors, _manifest(plan, examples).model_copy(update=learned | earned))
-
-
-def _put(shelf: Shelf, model: Model, tensors: Tensors, manifest: Manifest) -> Adapter:
-    """Onto the shelf, by what it says of itself."""
-    with tempfile.TemporaryDirectory(prefix=".draft-", dir=shelf.folder) as draft:
-        folder = Path(draft) / "adapter"
-        write_adapter(folder, tensors, manifest)
-        adapter, _ = read_adapter(folder, model.base, model.folder)
-        shelf.keep(adapter)
-    return read_adapter(shelf.place(adapter.version), model.base, model.folder)[0]
+    return shelf.put(tensors, _manifest(plan, examples).model_copy(update=learned | earned), model.folder)
 
 
 def _reasons(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from genrec.errors import DataError, ModelError
-from genrec.learn.adapter import MANIFEST, Adapter, Manifest, read_manifest
+from genrec.learn.adapter import MANIFEST, Adapter, Manifest, Tensors, read_adapter, read_manifest, write_adapter
 from genrec.learn.gate import Verdict
 from genrec.learn.shape import Shape
 
@@ -56,12 +57,19 @@ class Shelf:
             path.parent.name for path in self.folder.glob(f"*/{MANIFEST}") if _VERSION.fullmatch(path.parent.name)
         )
 
-    def keep(self, adapter: Adapter) -> Path:
-        """Put an adapter on the shelf by its version; the same one again is fine."""
-        place = self.folder / adapter.version
-        if not place.exists():
-            adapter.folder.rename(place)
-        return place
+    def put(self, tensors: Tensors, manifest: Manifest, base: Path) -> Adapter:
+        """Write an adapter, check it as any other, and put it here by its version; the same one again is fine.
+
+        `base`: the folder of its base model. Raises ModelError for what is not one.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=self.folder) as draft:
+            write_adapter(Path(draft) / "adapter", tensors, manifest)
+            adapter, _ = read_adapter(Path(draft) / "adapter", manifest.base, base)
+            place = self.folder / adapter.version
+            if not place.exists():
+                adapter.folder.rename(place)
+        return adapter.model_copy(update={"folder": place})
 
     def place(self, version: str) -> Path:
         """Where an adapter is. Raises ModelError where there is none."""
