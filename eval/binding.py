@@ -7,33 +7,36 @@ prompt, so nothing but finding it can be learned.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from eval.method import Status
-from genrec.learn.choosing import Choosing
-from genrec.learn.examples import Example, Examples, Prompt, Sampling
+from genrec.learn.examples import Sampling
 from genrec.learn.loading import Model
 from genrec.learn.plan import Plan, Schedule
+from genrec.learn.reading import learn_to_read, readings
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
-from genrec.learn.train import train
-from genrec.prompting import Pack, Subject, load_pack, pack_folder
-from genrec.ranking import LABELS
-from retrieval import Context, Item, User
+from genrec.prompting import Pack, load_pack, pack_folder
+from retrieval import Item
 
 PLACES = {
     "behind": '{% include "_item.j2" %} [{{ item.label }}]\n',
     "in front": '{{ item.label }}. {% include "_item.j2" %}\n\n',
 }
-_CANDIDATES = 10
-_WATCHED = 40
 
 
 def measure(
-    model: Model, items: Sequence[Item], shape: Shape, schedule: Schedule, count: int, folder: Path, status: Status
+    model: Model,
+    items: Sequence[Item],
+    sampling: Sampling,
+    shape: Shape,
+    schedule: Schedule,
+    folder: Path,
+    status: Status,
 ) -> list[dict[str, Any]]:
     """One row for each look: loss and NDCG@10 over 40 prompts that are not learned from, letters behind and in front.
 
@@ -42,22 +45,21 @@ def measure(
     curves = {}
     for place in PLACES:
         status(f"letters {place}")
-        examples = _examples(_pack(place, folder), items, count, schedule.seed)
-        scorer = Scorer(model.folder, shape, folder / "frozen", schedule.seed)
-        aim = Choosing(scorer, examples, (), schedule, status)
+        lists = readings(items, _pack(place, folder), sampling)
         plan = Plan(
             model=model.base.name,
             base=model.base.sha256,
             prompts=(),
             examples=place,
-            threads=1,
-            sampling=Sampling(candidates=_CANDIDATES, most=count),
+            threads=torch.get_num_threads(),
+            sampling=sampling,
             shape=shape,
             schedule=schedule,
         )
-        curves[place] = train(plan.begin(folder / "runs"), scorer.network, aim, plan, status=status).curve
+        scorer = Scorer(model.folder, shape, folder / "frozen", schedule.seed)
+        curves[place] = learn_to_read(plan.begin(folder / "runs"), scorer, lists, plan, status=status).curve
     return [
-        {"examples": int(points[0]["step"]) * schedule.batch}
+        {"step": int(points[0]["step"])}
         | {
             f"{place}: {name.removeprefix('validation ')}": round(value, 4)
             for place, point in zip(PLACES, points, strict=True)
@@ -76,18 +78,3 @@ def _pack(place: str, folder: Path) -> Pack:
         text = path.read_text(encoding="utf-8").replace(PLACES["behind"], PLACES[place])
         (there / path.name).write_text(text, encoding="utf-8")
     return load_pack(str(there))
-
-
-def _examples(pack: Pack, items: Sequence[Item], count: int, seed: int) -> Examples:
-    draw = random.Random(seed)
-    known = {item.item_id: item for item in items}
-    made = []
-    for _ in range(count + _WATCHED):
-        listed = draw.sample(list(items), _CANDIDATES)
-        place = draw.randrange(_CANDIDATES)
-        words = listed[place].title
-        subject = Subject(User(user_id="?"), (), Context(), words, _CANDIDATES, "English", known.__getitem__, None)
-        messages = pack.render("rank", subject.data(dict(zip(LABELS, listed, strict=False)), 0), "en")
-        prompt = Prompt(messages, _CANDIDATES)
-        made.append(Example(prompt, "?", {}, None, (0.0,) * _CANDIDATES, taken=(place,), sought=1))
-    return Examples(training=made[_WATCHED:], validation=made[:_WATCHED], gate=())

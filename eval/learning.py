@@ -17,7 +17,7 @@ from genrec.learn.examples import Examples, Sampling, build_examples
 from genrec.learn.loading import find_model
 from genrec.learn.plan import Schedule
 from genrec.learn.shape import Shape
-from genrec.prompting import load_pack
+from genrec.prompting import Pack, load_pack
 from genrec.recommender import DEFAULT_PACK
 from genrec.store import folder_pack, folder_weights, read_folder
 from genrec.terminal import Terminal, terminal
@@ -27,7 +27,7 @@ Runs = Annotated[Path, typer.Option("--out", help="For runs, which go on after a
 
 def binding(
     data: Data,
-    most: Annotated[int, typer.Option(min=8, help="Examples.")] = 240,
+    most: Annotated[int, typer.Option(min=8, help="Lists to learn from, eight a step.")] = 240,
     layers: options.Layers = 16,
     rank: options.Rank = 16,
     rate: options.Rate = 1e-3,
@@ -40,9 +40,9 @@ def binding(
 
     with terminal(cache_folder() / "log.txt") as screen:
         shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
-        schedule = Schedule(epochs=1, batch=8, rate=rate, look=5, patience=most, seed=seed)
+        sampling, schedule = Sampling(candidates=10, readings=most), Schedule(rate=rate, patience=most, seed=seed)
         model = find_model(None, screen.status)
-        rows = measure(model, read_folder(data).items, shape, schedule, most, out, screen.status)
+        rows = measure(model, read_folder(data).items, sampling, shape, schedule, out, screen.status)
         _show(screen, "binding", f"{model.base.name}; the last {layers} layers, rank {rank}", rows, as_json=as_json)
 
 
@@ -68,7 +68,8 @@ def phases(
     with terminal(cache_folder() / "log.txt") as screen:
         examples = _examples(data, sampling, screen.status)
         model = find_model(None, screen.status)
-        setting = learning.Setting(model, sampling, shape, Schedule(epochs=epochs, rate=rate, look=10), out)
+        schedule = Schedule(epochs=epochs, rate=rate, look=10)
+        setting = learning.Setting(model, sampling, shape, schedule, _pack(data), out)
         rows = learning.measure(setting, examples, seeds, screen.status)
         _show(screen, "phases", f"{model.base.name}; {_counts(examples)}", rows, as_json=as_json)
 
@@ -93,7 +94,8 @@ def transfer(
         said = learned.manifest
         sampling = said.sampling.model_copy(update={"most": few, "judged": judged, "reasons": 0})
         examples = _examples(data, sampling, screen.status)
-        setting = Setting(model, sampling, said.shape, Schedule(epochs=epochs, rate=rate, look=10), out)
+        schedule = Schedule(epochs=epochs, rate=rate, look=10)
+        setting = Setting(model, sampling, said.shape, schedule, _pack(data), out)
         rows = measure(setting, tensors, examples, screen.status)
         _show(screen, "transfer", f"{learned.model} on {data.name}; {_counts(examples)}", rows, as_json=as_json)
 
@@ -118,7 +120,7 @@ def smaller(
     with terminal(cache_folder() / "log.txt") as screen:
         examples = _examples(data, sampling, screen.status)
         ways = serving.ways(find_model(model, screen.status), other or (), adapter or (), out, screen.status)
-        most = load_pack(folder_pack(data) or DEFAULT_PACK).front("explain", "en").sampling.max_tokens
+        most = _pack(data).front("explain", "en").sampling.max_tokens
         found = serving.measure(ways, examples, most, rounds, out, screen.status)
         counts = f"{len(examples.gate)} lists, {len(examples.held_back)} reasons, {rounds} rounds"
         causes = [f"{name}: {one.failed}" for name, (one, *_) in found.items() if one.failed]
@@ -127,8 +129,18 @@ def smaller(
 
 
 def _examples(data: Path, sampling: Sampling, status: Status) -> Examples:
-    packs, weights = [load_pack(folder_pack(data) or DEFAULT_PACK)], folder_weights(data)
-    return build_examples(read_folder(data), packs, sampling, encoder=DEFAULT_ENCODER, weights=weights, status=status)
+    return build_examples(
+        read_folder(data),
+        [_pack(data)],
+        sampling,
+        encoder=DEFAULT_ENCODER,
+        weights=folder_weights(data),
+        status=status,
+    )
+
+
+def _pack(data: Path) -> Pack:
+    return load_pack(folder_pack(data) or DEFAULT_PACK)
 
 
 def _counts(examples: Examples) -> str:

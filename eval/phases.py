@@ -23,9 +23,11 @@ from genrec.learn.examples import Example, Examples, Sampling
 from genrec.learn.loading import Model
 from genrec.learn.plan import Plan, Schedule, fingerprint
 from genrec.learn.preferring import Preferring
+from genrec.learn.reading import learn_to_read, readings
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
 from genrec.learn.train import train
+from genrec.prompting import Pack
 from genrec.statistics import Values, mean_of, paired
 from genrec.weighing import ndcg
 
@@ -38,7 +40,12 @@ class Setting:
     sampling: Sampling
     shape: Shape
     schedule: Schedule
+    pack: Pack
     folder: Path
+
+    def readings(self, examples: Examples) -> Sequence[Example]:
+        """What is read before anything is chosen."""
+        return readings(examples.items, self.pack, self.sampling)
 
 
 def measure(setting: Setting, examples: Examples, seeds: int, status: Status) -> list[dict[str, Any]]:
@@ -52,6 +59,8 @@ def measure(setting: Setting, examples: Examples, seeds: int, status: Status) ->
         status(f"training with seed {seed}")
         scorer, plan = scorer_of(setting, setting.shape, seed), plan_of(setting, examples, seed)
         run = plan.begin(setting.folder / "runs")
+        learn_to_read(run / "reading", scorer, setting.readings(examples), plan, status=status)
+        rows[f"reading, seed {seed}"] = _by_user(scorer, examples.gate)
         aim = Choosing(scorer, examples, (), plan.schedule, status)
         train(run / "choosing", scorer.network, aim, plan, status=status)
         rows[f"labels, seed {seed}"] = _by_user(scorer, examples.gate)

@@ -12,6 +12,7 @@ from genrec.learn.adapter import Tensors
 from genrec.learn.choosing import Choosing
 from genrec.learn.examples import Examples
 from genrec.learn.gate import Way, fit_share, judge
+from genrec.learn.reading import learn_to_read
 from genrec.learn.scorer import Scorer
 from genrec.learn.train import train
 
@@ -32,8 +33,11 @@ def measure(setting: Setting, learned: Tensors, examples: Examples, status: Stat
     for name, start in (("learned here", fresh), ("learned elsewhere, then here", elsewhere)):
         scorer.network.load(start)
         run = plan.begin(setting.folder / "runs") / name.replace(", ", "-").replace(" ", "-")
+        if start is fresh:
+            learn_to_read(run / "reading", scorer, setting.readings(examples), plan, status=status)
+            rows.append(_row("reading learned here", scorer, examples, status))
         aim = Choosing(scorer, examples, (), plan.schedule, status)
-        standing = train(run, scorer.network, aim, plan, status=status)
+        standing = train(run / "choosing", scorer.network, aim, plan, status=status)
         rows.append(_row(f"{name}, to step {standing.at}", scorer, examples, status))
     return rows
 

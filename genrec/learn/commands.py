@@ -45,6 +45,7 @@ def run(
     most: options.Most = 2000,
     judged: options.Judged = 500,
     forms: options.Forms = 2,
+    readings: options.Readings = 160,
     reasons: options.Reasons = 60,
     teacher: options.Teacher = None,
     rank: options.Rank = 16,
@@ -54,6 +55,7 @@ def run(
     side_by_side: options.SideBySide = 4,
     rate: options.Rate = 1e-3,
     look: options.Look = 20,
+    patience: options.Patience = 3,
     seed: options.Seed = 0,
     wandb: options.ToWandb = False,
     as_json: AsJson = False,
@@ -68,11 +70,14 @@ def run(
         most=most,
         judged=judged,
         forms=forms,
+        readings=readings,
         reasons=reasons,
         seed=seed,
     )
     shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
-    schedule = Schedule(epochs=epochs, batch=batch, side_by_side=side_by_side, rate=rate, look=look, seed=seed)
+    schedule = Schedule(
+        epochs=epochs, batch=batch, side_by_side=side_by_side, rate=rate, look=look, patience=patience, seed=seed
+    )
     with terminal(cache_folder() / "log.txt") as screen:
         shelf, source = shelf_of(adapters, data), source_of(data, database, tenant)
         making, judging = _imported("making"), _imported("judging")

@@ -57,7 +57,8 @@ class Sampling(BaseModel):
     Of each training example there are `forms`: the first as it is served, the others with the candidates in another
     order, and each attribute and each event but the last left out with the probability `dropout`. In the share `asked`
     of these others the person asks in words for something that they took, by its title or by one of its categories. At
-    most `reasons` are learned from, and asked for by the gate.
+    most `reasons` are learned from, and asked for by the gate. Before all this a model learns to read, from so many
+    `readings`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +74,7 @@ class Sampling(BaseModel):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     asked: float = Field(default=0.8, ge=0, le=1)
     reasons: int = Field(default=60, ge=0)
+    readings: int = Field(default=160, ge=0)
     seed: int = 0
 
     def holds_back(self, user_id: str) -> bool:
@@ -116,7 +118,7 @@ class Examples:
     """`training` and `validation` are of the same users, the latter later; `gate` is of others, later too.
 
     `kept`: reasons that were shown, of anybody but those of the gate. `occasions` for reasons are of `training`, those
-    `held_back` of `gate`.
+    `held_back` of `gate`. `items`: the catalogue.
     """
 
     training: Sequence[Example]
@@ -125,6 +127,7 @@ class Examples:
     kept: Sequence[Sentence] = ()
     occasions: Sequence[Occasion] = ()
     held_back: Sequence[Occasion] = ()
+    items: Sequence[Item] = ()
 
     @property
     def users(self) -> list[str]:
@@ -185,7 +188,7 @@ def build_examples(
         )
     kept = kept_sentences(shown, store, packs[0], sampling.language, sampling.holds_back)
     kept = random.Random(sampling.seed).sample(kept, min(len(kept), sampling.reasons))
-    return Examples(**parts, kept=kept, occasions=occasions["training"], held_back=occasions["gate"])
+    return Examples(**parts, kept=kept, occasions=occasions["training"], held_back=occasions["gate"], items=store.items)
 
 
 def _wanted(store: Store) -> Mapping[str, Set[str]]:

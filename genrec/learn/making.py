@@ -1,4 +1,4 @@
-"""From examples to an adapter on the shelf: reasons → training → weight → files."""
+"""From examples to an adapter on the shelf: reasons → reading, choosing, preferring → weight → files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import torch
 
 import genrec
 from genrec.learn.adapter import Adapter, Base, Manifest, user_mark
+from genrec.learn.checkpoint import Standing
 from genrec.learn.choosing import Choosing
 from genrec.learn.examples import Examples, Sampling
 from genrec.learn.gate import fit_share
 from genrec.learn.loading import Model
 from genrec.learn.plan import Plan, Schedule, fingerprint
 from genrec.learn.preferring import Preferring
+from genrec.learn.reading import learn_to_read, readings
 from genrec.learn.scorer import Scorer
 from genrec.learn.sentences import Origin, Sentence
 from genrec.learn.shape import Shape
@@ -58,19 +60,22 @@ def make_adapter(
         schedule=schedule,
     )
     run = plan.begin(shelf.folder / "runs")
+    phases: dict[str, Standing] = {}
+    if sampling.readings:
+        lists = readings(examples.items, packs[0], sampling)
+        phases["reading"] = learn_to_read(run / "reading", scorer, lists, plan, status=status, wandb=wandb)
     choosing = Choosing(scorer, examples, sentences, schedule, status)
-    figures = train(run / "choosing", scorer.network, choosing, plan, status=status, wandb=wandb).figures
+    phases["choosing"] = train(run / "choosing", scorer.network, choosing, plan, status=status, wandb=wandb)
     pairs = [example for example in examples.training if example.left]
     if pairs:
         preferring = Preferring(scorer, pairs, examples.validation, schedule)
-        after = train(run / "preferring", scorer.network, preferring, plan, status=status, wandb=wandb).figures
-        figures |= {f"{name}, preferring": value for name, value in after.items()}
+        phases["preferring"] = train(run / "preferring", scorer.network, preferring, plan, status=status, wandb=wandb)
     fit = fit_share(examples.validation, scorer.scores([example.prompt for example in examples.validation]))
     learned = {
         "reasons": {origin: len(sentences)},
         "teacher": teacher.base if teacher else None,
         "pairs": len(pairs),
-        "figures": figures,
+        "figures": {f"{name}, {phase}": n for phase, found in phases.items() for name, n in found.figures.items()},
     }
     earned = {"weight": fit.weight if fit else 0.0}
     tensors = {name: tensor.detach().cpu().numpy() for name, tensor in scorer.network.adapter.items()}

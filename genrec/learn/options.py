@@ -29,6 +29,10 @@ History = Annotated[int, typer.Option(min=1, help="Events in each prompt.")]
 Most = Annotated[int, typer.Option(min=1, help="Takes to train on.")]
 Judged = Annotated[int, typer.Option(min=1, help="Takes to stop by and fit the weight, and for the gate.")]
 Forms = Annotated[int, typer.Option(min=1, help="Prompts made of each take: the one served, and variations.")]
+Readings = Annotated[
+    int, typer.Option(min=0, help="Lists of the catalogue to learn first what letters stand for; 0 leaves this out.")
+]
+Patience = Annotated[int, typer.Option(min=1, help="Looks without a gain until training ends.")]
 Reasons = Annotated[int, typer.Option(min=0, help="To train on at most, and to judge by; 0 leaves them alone.")]
 Teacher = Annotated[
     str | None, typer.Option(metavar="MODEL", help="Another model, whose checked reasons are learned from.")

@@ -96,7 +96,7 @@ class Plan(BaseModel):
 
 
 def fingerprint(examples: Examples, sentences: Sequence[Sentence]) -> str:
-    """SHA-256 of every prompt with what was taken and left, and of the reasons that are learned from."""
+    """SHA-256 of every prompt with what was taken and left, of the reasons that are learned from, and of all items."""
     digest = hashlib.sha256()
     for part in PARTS:
         for example in getattr(examples, part):
@@ -104,4 +104,6 @@ def fingerprint(examples: Examples, sentences: Sequence[Sentence]) -> str:
             digest.update(repr(said).encode("utf-8", "replace"))
     for sentence in sentences:
         digest.update(repr((sentence.user_id, sentence.messages, sentence.rest)).encode("utf-8", "replace"))
+    for item in examples.items:
+        digest.update(item.model_dump_json().encode())
     return digest.hexdigest()

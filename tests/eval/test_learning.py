@@ -10,6 +10,8 @@ import torch
 from eval import binding, transfer
 from eval.phases import Setting, mean
 from genrec.learn.adapter import read_adapter
+from genrec.learn.examples import Sampling
+from genrec.learn.reading import readings
 from genrec.learn.shelf import Shelf
 from retrieval import Item
 from tests.genrec.learn import training
@@ -32,9 +34,9 @@ def test_the_mean_of_adapters_adds_the_mean_of_what_they_add() -> None:
 @pytest.mark.parametrize(("place", "line"), [("behind", "Heat [{}]"), ("in front", "{}. Heat")])
 def test_letters_stand_where_they_are_put_and_one_item_is_asked_for(tmp_path: Path, place: str, line: str) -> None:
     items = [Item(item_id=str(n), title="Heat" if n == 3 else f"Film {n}") for n in range(12)]
-    found = binding._examples(binding._pack(place, tmp_path), items, 30, seed=1)
-    assert (len(found.training), len(found.validation)) == (30, 40)
-    asked = [e for e in found.training if "They ask for: Heat" in e.prompt.messages[-1]["content"]]
+    found = readings(items, binding._pack(place, tmp_path), Sampling(candidates=10, readings=30))
+    assert len(found) == 40 + 30
+    asked = [e for e in found if "They ask for: Heat" in e.prompt.messages[-1]["content"]]
     assert asked
     for example in asked:
         assert line.format("ABCDEFGHIJ"[example.taken[0]]) in example.prompt.messages[-1]["content"].splitlines()
@@ -49,7 +51,7 @@ def test_what_was_learned_elsewhere_is_where_training_here_begins(
     shelf, model = Shelf(tmp_path / "shelf"), training.model(small_model)
     _, learned = read_adapter(shelf.place(training.make(shelf, small_model)), model.base, model.folder)
     schedule = training.SCHEDULE.model_copy(update={"epochs": 1, "rate": 1e-9, "warm_up": 0})
-    setting = Setting(model, training.SAMPLING, training.SHAPE, schedule, tmp_path)
-    base, elsewhere, here, both = transfer.measure(setting, learned, training.examples(), lambda _: None)
-    assert base["NDCG@10 alone"] == here["NDCG@10 alone"] != elsewhere["NDCG@10 alone"]
+    setting = Setting(model, training.SAMPLING, training.SHAPE, schedule, training.PACK, tmp_path)
+    base, elsewhere, read, here, both = transfer.measure(setting, learned, training.examples(), lambda _: None)
+    assert base["NDCG@10 alone"] == read["NDCG@10 alone"] == here["NDCG@10 alone"] != elsewhere["NDCG@10 alone"]
     assert elsewhere["NDCG@10 alone"] == both["NDCG@10 alone"]

@@ -83,7 +83,7 @@ def test_a_killed_run_goes_on_to_the_same_adapter(tmp_path: Path, small_model: P
     assert heard.split()[-1] == version
     tensors = [(tmp_path / run / version / TENSORS).read_bytes() for run in ("whole", "killed")]
     assert tensors[0] == tensors[1]
-    for phase in ("choosing", "preferring"):
+    for phase in ("reading", "choosing", "preferring"):
         ends = [_saved(tmp_path / run, phase) for run in ("whole", "killed")]  # what is kept may be older than the kill
         assert ends[0]["standing"]["curve"] == ends[1]["standing"]["curve"]
         assert all(torch.equal(tensor, ends[1]["adapter"][name]) for name, tensor in ends[0]["adapter"].items())

@@ -19,7 +19,7 @@ from genrec.learn.shelf import Shelf
 from genrec.prompting import load_pack
 from genrec.testing import FakeEncoder
 
-SAMPLING = Sampling(candidates=4, history=1, forms=2, most=40)
+SAMPLING = Sampling(candidates=4, history=1, forms=2, most=40, readings=16)
 SHAPE = Shape(rank=4, layers=2, dropout=0.1)
 SCHEDULE = Schedule(epochs=3, batch=8, rate=5e-3, look=5, patience=50, preference_rate=5e-3)
 PACK = load_pack("general")
