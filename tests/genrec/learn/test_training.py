@@ -104,7 +104,7 @@ def test_it_learns_by_heart_what_it_is_shown(tmp_path: Path, small_model: Path, 
     few = training.examples().training[:8]
     shown = Examples(few, few, few)
     schedule = Schedule(epochs=60, batch=8, rate=2e-2, look=10, patience=10)
-    shape = Shape(rank=8, layers=4, dropout=0)
+    shape = Shape(rank=8, alpha=16, layers=4, dropout=0)
     scorer = Scorer(small_model, shape, tmp_path / "frozen")
     plan = _plan(shape, schedule)
     standing = _chosen(tmp_path, scorer, shown, plan)
@@ -134,7 +134,7 @@ def test_what_it_is_told_becomes_likely(tmp_path: Path, small_model: Path, own_c
     few = training.examples()
     told = few.kept[:1]
     schedule = Schedule(epochs=30, batch=8, rate=2e-2, look=10, patience=50, reason_weight=2)
-    shown, shape = Examples(few.training[:8], few.training[:8], ()), Shape(rank=8, layers=4, dropout=0)
+    shown, shape = Examples(few.training[:8], few.training[:8], ()), Shape(rank=8, alpha=16, layers=4, dropout=0)
     scorer, plan = Scorer(small_model, shape, tmp_path / "frozen"), _plan(shape, schedule)
     before = scorer.losses(told).item()
     _chosen(tmp_path, scorer, shown, plan, told)
