@@ -59,7 +59,9 @@ app.command(epilog="Example: python -m eval poison --data films --share 0.01 --s
 app.command(epilog="Example: python -m eval variants --lists 5000 --seeds 20")(variants)
 app.command(epilog="Example: python -m eval phases --data films --seeds 3")(phases)
 app.command(epilog="Example: python -m eval online --data films")(online)
-app.command(epilog="Example: python -m eval smaller --data films --adapter films/adapters/VERSION")(smaller)
+app.command(epilog="Example: python -m eval smaller --data films --scheme int8 --adapter films/adapters/VERSION")(
+    smaller
+)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 

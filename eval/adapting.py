@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -138,9 +139,15 @@ def phases(
         screen.table(rows)
 
 
+class _Scheme(StrEnum):
+    int8 = "int8"
+    int4 = "int4"
+
+
 def smaller(
     data: Data,
     model: Model = None,
+    scheme: Annotated[list[_Scheme] | None, typer.Option(help="A quantised form to write; repeat it.")] = None,
     other: Annotated[list[str] | None, typer.Option(help="Another model to hold against it; repeat it.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="Of the model, as genrec train made it.")] = None,
     lists: Annotated[int, typer.Option(min=2, help="To rank, and as many takes to train a retriever by.")] = 100,
@@ -160,7 +167,9 @@ def smaller(
         examples = build_examples(
             store, [pack], sampling, encoder=DEFAULT_ENCODER, weights=weights, status=screen.status
         )
-        ways = serving.ways(find_model(model, screen.status), other or (), adapter or (), out, screen.status)
+        base = find_model(model, screen.status)
+        ways = serving.ways(base, scheme or (), other or (), out, screen.status)
+        ways += [serving.adapted(folder, base, examples) for folder in adapter or ()]
         most = pack.front("explain", "en").sampling.max_tokens
         found = serving.measure(ways, examples, most, rounds, out, screen.status)
         rows = serving.table(ways, found, examples)
