@@ -64,7 +64,9 @@ app.command(epilog="Example: python -m eval transfer --adapter films/adapters/VE
     transfer
 )
 app.command(epilog="Example: python -m eval online --data films")(online)
-app.command(epilog="Example: python -m eval smaller --data films --adapter films/adapters/VERSION")(smaller)
+app.command(epilog="Example: python -m eval smaller --data films --scheme int8 --adapter films/adapters/VERSION")(
+    smaller
+)
 app.command("report", epilog="Example: python -m eval report eval/results/*/result.json --out report.html")(page)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,14 @@ from genrec.prompting import Pack, load_pack
 from genrec.recommender import DEFAULT_PACK
 from genrec.store import folder_pack, folder_weights, read_folder
 from genrec.terminal import Terminal, terminal
+
+
+class Scheme(StrEnum):
+    """A quantised form."""
+
+    int8 = "int8"
+    int4 = "int4"
+
 
 Runs = Annotated[Path, typer.Option("--out", help="For runs, which go on after a kill.")]
 
@@ -103,6 +112,7 @@ def transfer(
 def smaller(
     data: Data,
     model: Model = None,
+    scheme: Annotated[list[Scheme] | None, typer.Option(help="A quantised form to write; repeat it.")] = None,
     other: Annotated[list[str] | None, typer.Option(help="Another model to hold against it; repeat it.")] = None,
     adapter: Annotated[list[Path] | None, typer.Option(help="Of the model, as genrec train made it.")] = None,
     lists: Annotated[int, typer.Option(min=2, help="Takes before which lists are ranked.")] = 100,
@@ -119,7 +129,9 @@ def smaller(
     sampling = Sampling(candidates=10, history=5, later=0.7, most=1, judged=lists, forms=1, reasons=reasons)
     with terminal(cache_folder() / "log.txt") as screen:
         examples = _examples(data, sampling, screen.status)
-        ways = serving.ways(find_model(model, screen.status), other or (), adapter or (), out, screen.status)
+        base = find_model(model, screen.status)
+        ways = serving.ways(base, scheme or (), other or (), out, screen.status)
+        ways += [serving.adapted(folder, base, examples) for folder in adapter or ()]
         most = _pack(data).front("explain", "en").sampling.max_tokens
         found = serving.measure(ways, examples, most, rounds, out, screen.status)
         counts = f"{len(examples.gate)} lists, {len(examples.held_back)} reasons, {rounds} rounds"

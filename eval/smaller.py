@@ -23,11 +23,12 @@ import numpy as np
 from pydantic import BaseModel
 
 from eval.method import Status
-from eval.quantising import SCHEMES, quantise
+from eval.quantising import quantise
 from genrec import runner
 from genrec.engine import Adapted, Engine, Lora, Sampling, VllmEngine
 from genrec.engine.base import collect
-from genrec.errors import EngineError
+from genrec.errors import DataError, EngineError
+from genrec.learn.adapter import read_manifest
 from genrec.learn.examples import Examples
 from genrec.learn.loading import Model, find_model, load_adapter
 from genrec.learn.told import Told, tell
@@ -66,17 +67,24 @@ class Way:
         return sum(file.stat().st_size for folder in folders for file in folder.glob("*.safetensors")) / _MEGABYTE
 
 
-def ways(model: Model, others: Sequence[str], adapters: Sequence[Path], out: Path, status: Status) -> list[Way]:
-    """The model itself, its quantised forms, which are written into `out` once, other models, and its adapters."""
+def ways(model: Model, schemes: Sequence[str], others: Sequence[str], out: Path, status: Status) -> list[Way]:
+    """The model itself, quantised forms of it, which are written into `out` once, and other models."""
     found = [Way(Path(model.base.name).name, model)]
-    for scheme in SCHEMES:
+    for scheme in schemes:
         folder = out / f"{scheme}-{model.base.sha256[:12]}"
         if not folder.exists():
             status(f"writing {scheme}")
             quantise(model.folder, scheme, folder)
         found.append(Way(scheme, find_model(str(folder), status)))
-    found += [Way(Path(name).name, find_model(name, status)) for name in others]
-    return found + [Way(folder.name, model, load_adapter(folder, model)[0]) for folder in adapters]
+    return found + [Way(Path(name).name, find_model(name, status)) for name in others]
+
+
+def adapted(folder: Path, model: Model, examples: Examples) -> Way:
+    """The model with an adapter. Raises DataError for one that saw somebody who is asked about."""
+    lora, _ = load_adapter(folder, model)
+    if seen := sorted(filter(read_manifest(folder).saw, {example.user_id for example in examples.gate})):
+        raise DataError(f"adapter {folder.name} saw user {seen[0]!r}, who is asked about: train one with seed 0")
+    return Way(folder.name, model, lora)
 
 
 class Answers(BaseModel):

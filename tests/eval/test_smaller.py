@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from eval.smaller import Answers, Way, table
-from genrec.learn.adapter import Base
-from genrec.learn.examples import Examples
+import numpy as np
+import pytest
+
+from eval.smaller import Answers, Way, adapted, table
+from genrec.errors import DataError
+from genrec.learn.adapter import Base, Manifest, base_of, shapes, user_mark, write_adapter
+from genrec.learn.examples import Example, Examples, Prompt, Sampling
 from genrec.learn.loading import Model
+from genrec.learn.shape import Shape
+from genrec.types import PromptVersion
 from tests.genrec.learn import training
+from tests.genrec.learn.narrow import write_narrow_model
 
 
 def _answers(examples: Examples, *, right: bool, fine: bool, speed: float) -> Answers:
@@ -41,3 +48,37 @@ def test_each_way_is_held_against_the_model_in_the_same_round(tmp_path: Path, ow
     assert fast["adds"].startswith("-0.")
     assert (itself["reasons passed"], fast["reasons passed"], fast["rejected"]) == ("12 of 12", "0 of 12", "12")
     assert none["NDCG@10"] == "failed"
+
+
+@pytest.mark.parametrize("saw", ["u0", "nobody"])
+def test_no_adapter_is_asked_about_whom_it_saw(saw: str, tmp_path: Path) -> None:
+    folder = write_narrow_model(tmp_path / "model")
+    model, shape, salt = Model(base_of("tiny", folder), folder), Shape(rank=2, alpha=4, layers=1), "ab" * 32
+    manifest = Manifest(
+        genrec="0.1.0",
+        base=model.base,
+        shape=shape,
+        prompts=(PromptVersion(name="movies", version="0" * 12),),
+        sampling=Sampling(),
+        examples={},
+        first=None,
+        last=None,
+        salt=salt,
+        users=(user_mark(saw, salt),),
+        seed=0,
+        weight=0.0,
+        figures={},
+        files={},
+    )
+    write_adapter(
+        tmp_path / "adapter",
+        {name: np.zeros(size, np.float32) for name, size in shapes(shape, folder).items()},
+        manifest,
+    )
+    example = Example(Prompt([], 2), "u0", {}, None, (1.0, 0.0), (0,), sought=1)
+    examples = Examples((), (), [example])
+    if saw == "nobody":
+        assert adapted(tmp_path / "adapter", model, examples).adapter is not None
+    else:
+        with pytest.raises(DataError, match="adapter adapter saw user 'u0', who is asked about"):
+            adapted(tmp_path / "adapter", model, examples)
