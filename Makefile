@@ -39,7 +39,7 @@ serve: $(RUNS)
 # would wait for each other wherever anything else runs.
 train-demo: $(RUNS)
 	OMP_NUM_THREADS=1 $(BIN)/genrec train run --data prompts/movies/demo --adapters .data/adapters \
-		--candidates 10 --history 3 --most 160 --forms 3 --readings 120 --epochs 1 --look 4 --reasons 20
+		--candidates 10 --history 3 --most 160 --forms 3 --readings 120 --epochs 1 --look 4 --reasons 40
 
 # Without models two at once on every core, for they wait as much as they compute; with models alone, as they take all
 # cores. Those of a file stay together: they share what they set up.

@@ -24,20 +24,21 @@ from genrec.learn.sentences import Sentence
 from genrec.parts import Status
 from genrec.weighing import ndcg
 
+_ONE_IN = 5
+"""So many reasons to one that is looked at and not learned from; of fewer than ten all are learned from."""
+
 
 class Choosing:
-    """Validation is of labels alone: the loss over them has to fall."""
+    """The loss over labels of validation has to fall; with reasons, the sum of it and the loss over some of these."""
 
     def __init__(
         self, scorer: Scorer, examples: Examples, sentences: Sequence[Sentence], schedule: Schedule, status: Status
     ) -> None:
         """Runs the frozen layers, once."""
         self._scorer, self._schedule = scorer, schedule
-        self._training, self._validation, self._sentences = (
-            examples.training,
-            schedule.watched(examples.validation),
-            sentences,
-        )
+        self._training, self._validation = examples.training, schedule.watched(examples.validation)
+        self._watched = sentences[::_ONE_IN] if len(sentences) >= 2 * _ONE_IN else ()
+        self._sentences = [one for n, one in enumerate(sentences) if n % _ONE_IN or not self._watched]
         self.rate, self.steps = schedule.rate, schedule.steps(len(examples.training))
         prompts: list[Prompt | Sentence] = [example.prompt for example in (*self._training, *self._validation)]
         prompts += sentences
@@ -60,8 +61,13 @@ class Choosing:
                 yield schedule.reason_weight * self._scorer.losses(told).sum() / len(numbers)
 
     def look(self) -> tuple[float, Point]:
-        """The loss over labels of validation, and how high what was taken stands."""
-        return look(self._scorer, self._validation)
+        """The loss over labels of validation, and how high what was taken stands; and the loss over reasons."""
+        loss, point = look(self._scorer, self._validation)
+        if not self._watched:
+            return loss, point
+        with torch.no_grad():
+            told = float(np.mean([self._scorer.losses([sentence]).item() for sentence in self._watched]))
+        return loss + self._schedule.reason_weight * told, {**point, "validation reasons loss": told}
 
     def _over_labels(self, examples: Sequence[Example]) -> Tensor:
         """The sum over examples of the cross-entropy over their labels, in nats."""

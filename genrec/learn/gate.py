@@ -1,4 +1,5 @@
-"""May an adapter rank what people see? Only if it wins over what ranks now, for people whom it never saw.
+"""May an adapter rank what people see? Only if it wins over what ranks now, for people whom it never saw: by what it
+ranks, or by what it writes while it ranks no worse.
 
 Both rank what the retriever listed just before some of their later takes, each fused by its own weight, and are judged
 by all that these people took from then on. Lists that hold nothing of it are left out: no order of theirs is better
@@ -23,6 +24,8 @@ from retrieval.cues import buckets
 
 _FEWEST_IN_GROUP = 20
 """Users: the mean of fewer says little."""
+_NO_WORSE = 0.005
+"""NDCG@10 that the lists of an adapter which writes better may lose, at the lower end of the interval."""
 _RESAMPLES = 2000
 _SEED = 20261125
 
@@ -105,6 +108,8 @@ def judge(
     ours, theirs = (np.array(list(found.values())) for found in reversed(by_user))
     pair = paired(ours, theirs) if len(ours) >= FEWEST else Paired(float((ours - theirs).mean()), 0, 0, 1.0, len(ours))
     gaps = tuple(_gaps(examples, *by_user))
+    writes_better = told is not None and told.wins and pair.low >= -_NO_WORSE
+    ranking = () if writes_better else tuple(_causes(fit, pair))
     retriever = Way("retriever", 0.0, current.scores)
     return Verdict(
         current=_side(examples, current, theirs),
@@ -119,7 +124,7 @@ def judge(
         fit=fit,
         canaries=canaries,
         told=told,
-        refused=(*_causes(fit, pair), *_widened(gaps), *(causes(told) if told else ()), *failures),
+        refused=(*ranking, *_widened(gaps), *(causes(told) if told else ()), *failures),
     )
 
 

@@ -50,8 +50,8 @@ def _side(which: str, side: Side) -> dict[str, str]:
 
 def _told(told: Told) -> str:
     counts = ", ".join(f"{told.current[one]} -> {told.candidate[one]} {one}" for one in told.current)
-    low, high = told.rejected.interval
+    low, high = told.passed.interval
     return (
         f"reasons for {told.users} of these users, {told.prompts} prompts: {counts}; "
-        f"rejected {told.rejected.difference:+.1%} of a user's ({low:+.1%} to {high:+.1%})"
+        f"passed {told.passed.difference:+.1%} of a user's ({low:+.1%} to {high:+.1%}, p {told.passed.p:.4f})"
     )

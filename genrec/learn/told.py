@@ -16,13 +16,19 @@ _MARGIN = 0.02
 """How far the mean rate over users may be worse: so one prompt of fifty does not decide."""
 
 
+_LEVEL = 0.05
+
+
 class Change(BaseModel):
-    """What a candidate adds to the rate of an outcome: the mean over users, with its interval where they are enough."""
+    """What a candidate adds to the rate of an outcome: the mean over users, with its interval and p where they are
+    enough.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     difference: float
     interval: tuple[float, float]
+    p: float
 
 
 class Told(BaseModel):
@@ -36,6 +42,11 @@ class Told(BaseModel):
     candidate: Mapping[Outcome, int]
     rejected: Change
     passed: Change
+
+    @property
+    def wins(self) -> bool:
+        """Whether more of what the candidate writes passes, beyond chance."""
+        return self.passed.difference > 0 and self.passed.p < _LEVEL
 
 
 def tell(occasions: Sequence[Occasion], current: Sequence[str], candidate: Sequence[str]) -> Told:
@@ -76,7 +87,7 @@ def _said(told: Told, outcome: Outcome, change: Change) -> str:
 def _change(users: Sequence[str], current: Sequence[Outcome], candidate: Sequence[Outcome], of: Outcome) -> Change:
     theirs, ours = (_rates(users, side, of) for side in (current, candidate))
     pair = paired(ours, theirs) if len(ours) >= FEWEST else Paired(float((ours - theirs).sum()), 0, 0, 1.0, len(ours))
-    return Change(difference=pair.difference, interval=(pair.low, pair.high))
+    return Change(difference=pair.difference, interval=(pair.low, pair.high), p=pair.p)
 
 
 def _rates(users: Sequence[str], outcomes: Sequence[Outcome], of: Outcome) -> Values:

@@ -11,6 +11,8 @@ import pytest
 from genrec.learn.canary import canaries, failures
 from genrec.learn.examples import Example, Prompt
 from genrec.learn.gate import Verdict, Way, fit_share, judge
+from genrec.learn.sentences import Outcome
+from genrec.learn.told import Change, Told
 from genrec.prompting import load_pack
 from genrec.statistics import Values
 from genrec.weighing import WeightFit
@@ -87,6 +89,25 @@ def test_small_groups_are_not_compared() -> None:
     examples = [replace(e, attributes={"city": e.user_id}) for e in _examples()]
     way = Way("none", 0.0, _said(examples, lambda _: 0.0))
     assert judge(examples, way, way, _FIT, 12, ()).gaps == ()
+
+
+_BETTER = Change(difference=0.3, interval=(0.1, 0.5), p=0.01)
+_SAME = Change(difference=0.0, interval=(0.0, 0.0), p=1.0)
+
+
+@pytest.mark.parametrize(
+    ("passed", "knows", "weight", "wins"),
+    [(_BETTER, 0.0, 0.0, True), (_SAME, 0.0, 0.0, False), (_BETTER, 3.0, 0.5, True), (_BETTER, -3.0, 0.5, False)],
+)
+def test_one_that_writes_better_may_write_while_it_ranks_no_worse(
+    passed: Change, knows: float, weight: float, *, wins: bool
+) -> None:
+    examples = _examples()
+    now, candidate = (Way(str(by), by, _said(examples, lambda _: knows)) for by in (0.0, weight))
+    counts: dict[Outcome, int] = {"passed": 1, "ended": 0, "rejected": 1}
+    told = Told(prompts=2, users=2, current=counts, candidate=counts, rejected=_SAME, passed=passed)
+    fit = _FIT.model_copy(update={"weight": weight})
+    assert (judge(examples, now, candidate, fit, 12, (), told).refused == ()) == wins
 
 
 def test_what_canaries_say_is_a_cause() -> None:
