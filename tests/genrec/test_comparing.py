@@ -18,6 +18,8 @@ from genrec.testing import FakeEncoder, ScriptedEngine
 from retrieval.fit import Case
 from tests.eval.worlds import chains
 
+_LISTED = re.compile(r"^(Item \d+).* \[([A-Z])\]$", re.MULTILINE)
+
 
 class _Reader(ScriptedEngine):
     """Knows what comes next, if it is told what was last; else it goes by letters."""
@@ -27,7 +29,7 @@ class _Reader(ScriptedEngine):
         text = messages[-1]["content"]
         last = re.findall(r"view: Item (\d+)", text)
         wanted = f"Item {(int(last[-1]) + 1) % 60}" if last else None
-        shown: Mapping[str, str] = dict(re.findall(r"^([A-Z])\. (Item \d+)", text, re.MULTILINE))
+        shown: Mapping[str, str] = {label: item for item, label in _LISTED.findall(text)}
         self._scores = lambda label: 5.0 if shown.get(label) == wanted else -float(ord(label))
 
 

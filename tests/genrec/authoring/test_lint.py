@@ -88,8 +88,8 @@ def test_nothing_is_wrong_with_the_packs_that_ship(name: str, tokens: Tokens) ->
         ("_item.j2", "{{ item.title }}", "a thing", "error", "does not show the candidate A, "),
         (
             "rank.j2",
-            "{{ item.label }}.",
-            "{{ loop.index }}.",
+            "[{{ item.label }}]",
+            "[{{ loop.index }}]",
             "error",
             "the letter of candidate A, B, C and",
         ),
@@ -133,7 +133,7 @@ def _said(pack: Path, tokens: Tokens) -> list[str]:
 def test_one_slip_is_found_once_where_it_stands(pack: Path, tokens: Tokens) -> None:
     _edit(pack / "rank.j2", "in candidates %}", "in candidats %}")
     assert _said(pack, tokens) == [
-        "rank.j2, line 38: uses 'candidats', which nobody gives it: did you mean 'candidates'?"
+        "rank.j2, line 39: uses 'candidats', which nobody gives it: did you mean 'candidates'?"
     ]
     _edit(pack / "rank.j2", "in candidats %}", "in candidates %}")
     _edit(pack / "_user.j2", "{% if context %}", "{{ user.attributes.occupatoin }}\n{% if context %}")
