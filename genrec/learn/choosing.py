@@ -1,5 +1,5 @@
-"""The first aim: to choose what was taken, by the cross-entropy over labels that ranking reads; and to write reasons
-that pass the check, by the cross-entropy over the tokens behind the prompt that asks for one.
+"""The aim of most of training: to choose what was taken, by the cross-entropy over labels that ranking reads; and to
+write reasons that pass the check, by the cross-entropy over the tokens behind the prompt that asks for one.
 
 Of several that were taken each is as right as the other (Cao et al., Learning to Rank: From Pairwise Approach to
 Listwise Approach, ICML 2007, with what was taken as the true scores).

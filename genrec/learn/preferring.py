@@ -1,7 +1,7 @@
-"""The second aim: what was taken over what stood in the same list, was seen, and was left.
+"""The last aim: what was taken over what stood in the same list, was seen, and was left.
 
 Rafailov et al., Direct Preference Optimization: Your Language Model is Secretly a Reward Model, NeurIPS 2023. An answer
-is one label, and the reference is the adapter as the first aim has left it.
+is one label, and the reference is the adapter as choosing has left it.
 """
 
 from __future__ import annotations
