@@ -126,7 +126,7 @@ def smaller(
     from eval import smaller as serving  # compressed-tensors and peft come with vLLM and genrec[train]
 
     # Of people whom no adapter saw, every take may be asked for, once the retriever knows something.
-    sampling = Sampling(candidates=10, history=5, later=0.7, most=1, judged=lists, forms=1, reasons=reasons)
+    sampling = Sampling(candidates=10, history=5, later=0.7, most=lists, judged=lists, forms=1, reasons=reasons)
     with terminal(cache_folder() / "log.txt") as screen:
         examples = _examples(data, sampling, screen.status)
         base = find_model(model, screen.status)

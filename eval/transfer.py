@@ -51,7 +51,7 @@ def _row(way: str, scorer: Scorer, examples: Examples, status: Status) -> dict[s
     return {
         "way": way,
         "NDCG@10 alone": f"{found.candidate.alone:.4f}",
-        "weight": f"{weight:g}",
+        "weight": f"{weight:g}" if fit else "0, too few lists",
         "fused": f"{found.candidate.ndcg:.4f}",
         "adds to the retriever": f"{found.difference:+.4f} ({found.interval[0]:+.4f} to {found.interval[1]:+.4f})",
     }

@@ -14,9 +14,8 @@ from genrec.statistics import FEWEST, Paired, Values, paired
 
 _MARGIN = 0.02
 """How far the mean rate over users may be worse: so one prompt of fifty does not decide."""
-
-
 _LEVEL = 0.05
+"""Of p, below which a change is beyond chance."""
 
 
 class Change(BaseModel):
