@@ -11,16 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from eval.method import Status
-from genrec.learn.examples import Sampling
-from genrec.learn.loading import Model
-from genrec.learn.plan import Plan, Schedule
+from eval.setting import Setting
 from genrec.learn.reading import learn_to_read, readings
-from genrec.learn.scorer import Scorer
-from genrec.learn.shape import Shape
-from genrec.prompting import Pack, load_pack, pack_folder
+from genrec.prompting import Pack, load_pack
 from retrieval import Item
 
 PLACES = {
@@ -29,35 +23,15 @@ PLACES = {
 }
 
 
-def measure(
-    model: Model,
-    items: Sequence[Item],
-    sampling: Sampling,
-    shape: Shape,
-    schedule: Schedule,
-    folder: Path,
-    status: Status,
-) -> list[dict[str, Any]]:
-    """One row for each look: loss and NDCG@10 over 40 prompts that are not learned from, letters behind and in front.
-
-    `folder`: for what frozen layers make of prompts, and for runs, which go on after a kill.
-    """
+def measure(setting: Setting, items: Sequence[Item], status: Status) -> list[dict[str, Any]]:
+    """One row for each look: loss and NDCG@10 over 40 prompts not learned from, letters behind and in front."""
     curves = {}
     for place in PLACES:
         status(f"letters {place}")
-        lists = readings(items, _pack(place, folder), sampling)
-        plan = Plan(
-            model=model.base.name,
-            base=model.base.sha256,
-            prompts=(),
-            examples=place,
-            threads=torch.get_num_threads(),
-            sampling=sampling,
-            shape=shape,
-            schedule=schedule,
-        )
-        scorer = Scorer(model.folder, shape, folder / "frozen", schedule.seed)
-        curves[place] = learn_to_read(plan.begin(folder / "runs"), scorer, lists, plan, status=status).curve
+        lists = readings(items, placed(setting.pack, place, setting.folder), setting.sampling)
+        plan, run = setting.begin(place, setting.schedule.seed)
+        scorer = setting.scorer(setting.schedule.seed)
+        curves[place] = learn_to_read(run, scorer, lists, plan, status=status).curve
     return [
         {"step": int(points[0]["step"])}
         | {
@@ -70,11 +44,11 @@ def measure(
     ]
 
 
-def _pack(place: str, folder: Path) -> Pack:
-    """The prompts for films, with letters in this place."""
+def placed(pack: Pack, place: str, folder: Path) -> Pack:
+    """The same prompts in a folder of their own, with letters in this place."""
     there = folder / place
     there.mkdir(parents=True, exist_ok=True)
-    for path in (pack_folder() / "movies").glob("*.j2"):
+    for path in pack.folder.glob("*.j2"):
         text = path.read_text(encoding="utf-8").replace(PLACES["behind"], PLACES[place])
         (there / path.name).write_text(text, encoding="utf-8")
     return load_pack(str(there))

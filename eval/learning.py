@@ -46,12 +46,14 @@ def binding(
 ) -> None:
     """Teach to find what is asked for by its title, with letters behind items and in front of them."""
     from eval.binding import measure  # peft comes with genrec[train]
+    from eval.setting import Setting
 
     with terminal(cache_folder() / "log.txt") as screen:
         shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
         sampling, schedule = Sampling(candidates=10, readings=most), Schedule(rate=rate, patience=most, seed=seed)
         model = find_model(None, screen.status)
-        rows = measure(model, read_folder(data).items, sampling, shape, schedule, out, screen.status)
+        setting = Setting(model, sampling, shape, schedule, load_pack("movies"), out)
+        rows = measure(setting, read_folder(data).items, screen.status)
         _show(screen, "binding", f"{model.base.name}; the last {layers} layers, rank {rank}", rows, as_json=as_json)
 
 
@@ -70,7 +72,8 @@ def phases(
     as_json: AsJson = False,
 ) -> None:
     """Show what labels, preferences and the mean of several seeds add for people whom training never saw."""
-    from eval import phases as learning  # peft comes with genrec[train]
+    from eval.phases import measure  # peft comes with genrec[train]
+    from eval.setting import Setting
 
     sampling = Sampling(candidates=candidates, history=history, most=most, judged=judged, reasons=0)
     shape = Shape(rank=rank, alpha=2 * rank, layers=layers)
@@ -78,8 +81,8 @@ def phases(
         examples = _examples(data, sampling, screen.status)
         model = find_model(None, screen.status)
         schedule = Schedule(epochs=epochs, rate=rate, look=10)
-        setting = learning.Setting(model, sampling, shape, schedule, _pack(data), out)
-        rows = learning.measure(setting, examples, seeds, screen.status)
+        setting = Setting(model, sampling, shape, schedule, _pack(data), out)
+        rows = measure(setting, examples, seeds, screen.status)
         _show(screen, "phases", f"{model.base.name}; {_counts(examples)}", rows, as_json=as_json)
 
 
@@ -94,7 +97,7 @@ def transfer(
     as_json: AsJson = False,
 ) -> None:
     """Show what an adapter of one domain is worth in another, as it is and with a few examples of that one."""
-    from eval.phases import Setting
+    from eval.setting import Setting
     from eval.transfer import measure  # peft comes with genrec[train]
 
     with terminal(cache_folder() / "log.txt") as screen:
@@ -105,7 +108,7 @@ def transfer(
         examples = _examples(data, sampling, screen.status)
         schedule = Schedule(epochs=epochs, rate=rate, look=10)
         setting = Setting(model, sampling, said.shape, schedule, _pack(data), out)
-        rows = measure(setting, tensors, examples, screen.status)
+        rows = measure(setting, learned.version, tensors, examples, screen.status)
         _show(screen, "transfer", f"{learned.model} on {data.name}; {_counts(examples)}", rows, as_json=as_json)
 
 

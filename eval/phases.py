@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,48 +17,29 @@ import torch
 from torch import Tensor
 
 from eval.method import Status
+from eval.setting import Setting
 from genrec.learn.choosing import Choosing
-from genrec.learn.examples import Example, Examples, Sampling
-from genrec.learn.loading import Model
-from genrec.learn.plan import Plan, Schedule, fingerprint
+from genrec.learn.examples import Example, Examples
+from genrec.learn.plan import fingerprint
 from genrec.learn.preferring import Preferring
-from genrec.learn.reading import learn_to_read, readings
+from genrec.learn.reading import learn_to_read
 from genrec.learn.scorer import Scorer
-from genrec.learn.shape import Shape
 from genrec.learn.train import train
-from genrec.prompting import Pack
 from genrec.statistics import Values, mean_of, paired
 from genrec.weighing import ndcg
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What all runs share. `folder`: for what frozen layers make of prompts, and for runs, which go on after a kill."""
-
-    model: Model
-    sampling: Sampling
-    shape: Shape
-    schedule: Schedule
-    pack: Pack
-    folder: Path
-
-    def readings(self, examples: Examples) -> Sequence[Example]:
-        """What is read before anything is chosen."""
-        return readings(examples.items, self.pack, self.sampling)
 
 
 def measure(setting: Setting, examples: Examples, seeds: int, status: Status) -> list[dict[str, Any]]:
     """One row for each way: NDCG@10 over the users of the gate, and what it adds to the base model and to seed 0."""
     left = [replace(e, left=tuple(set(range(e.prompt.labels)) - set(e.taken))) for e in examples.training]
     rows: dict[str, Values] = {}
-    base = scorer_of(setting, setting.shape, 0)
+    base = setting.scorer(0)
     rows["base model"] = _by_user(base, examples.gate)
     chosen = []
     for seed in range(seeds):
         status(f"training with seed {seed}")
-        scorer, plan = scorer_of(setting, setting.shape, seed), plan_of(setting, examples, seed)
-        run = plan.begin(setting.folder / "runs")
-        learn_to_read(run / "reading", scorer, setting.readings(examples), plan, status=status)
+        scorer, (plan, run) = setting.scorer(seed), setting.begin(fingerprint(examples, ()), seed)
+        learn_to_read(run / "reading", scorer, setting.readings(examples.items), plan, status=status)
         rows[f"reading, seed {seed}"] = _by_user(scorer, examples.gate)
         aim = Choosing(scorer, examples, (), plan.schedule, status)
         train(run / "choosing", scorer.network, aim, plan, status=status)
@@ -73,7 +53,7 @@ def measure(setting: Setting, examples: Examples, seeds: int, status: Status) ->
         shape = setting.shape.model_copy(
             update={"rank": setting.shape.rank * seeds, "alpha": setting.shape.alpha * seeds}
         )
-        together = scorer_of(setting, shape, 0)
+        together = replace(setting, shape=shape).scorer(0)
         together.network.load(mean(chosen))
         rows[f"mean of {seeds} seeds"] = _by_user(together, examples.gate)
     return [_row(way, found, rows["base model"], rows["labels, seed 0"]) for way, found in rows.items()]
@@ -87,25 +67,6 @@ def mean(adapters: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
         else torch.cat([adapter[name] / len(adapters) for adapter in adapters], dim=1)
         for name in adapters[0]
     }
-
-
-def scorer_of(setting: Setting, shape: Shape, seed: int) -> Scorer:
-    """The base model with an adapter of this shape that changes nothing yet."""
-    return Scorer(setting.model.folder, shape, setting.folder / "frozen", seed)
-
-
-def plan_of(setting: Setting, examples: Examples, seed: int) -> Plan:
-    """Of a run that begins with this seed."""
-    return Plan(
-        model=setting.model.base.name,
-        base=setting.model.base.sha256,
-        prompts=(),
-        examples=fingerprint(examples, ()),
-        threads=torch.get_num_threads(),
-        sampling=setting.sampling,
-        shape=setting.shape,
-        schedule=setting.schedule.model_copy(update={"seed": seed}),
-    )
 
 
 def _by_user(scorer: Scorer, examples: Sequence[Example]) -> Values:

@@ -81,7 +81,7 @@ def ways(model: Model, schemes: Sequence[str], others: Sequence[str], out: Path,
 
 def adapted(folder: Path, model: Model, examples: Examples) -> Way:
     """The model with an adapter. Raises DataError for one that saw somebody who is asked about."""
-    lora, _ = load_adapter(folder, model)
+    lora = load_adapter(folder, model)
     if seen := sorted(filter(read_manifest(folder).saw, {example.user_id for example in examples.gate})):
         raise DataError(f"adapter {folder.name} saw user {seen[0]!r}, who is asked about: train one with seed 0")
     return Way(folder.name, model, lora)

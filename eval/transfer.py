@@ -7,34 +7,39 @@ from typing import Any
 import torch
 
 from eval.method import Status
-from eval.phases import Setting, plan_of, scorer_of
+from eval.setting import Setting
 from genrec.learn.adapter import Tensors
 from genrec.learn.choosing import Choosing
 from genrec.learn.examples import Examples
 from genrec.learn.gate import Way, fit_share, judge
+from genrec.learn.plan import fingerprint
 from genrec.learn.reading import learn_to_read
 from genrec.learn.scorer import Scorer
 from genrec.learn.train import train
 
 
-def measure(setting: Setting, learned: Tensors, examples: Examples, status: Status) -> list[dict[str, Any]]:
+def measure(
+    setting: Setting, version: str, learned: Tensors, examples: Examples, status: Status
+) -> list[dict[str, Any]]:
     """One row for each way: NDCG@10 over users whom none of them saw, alone, and what it adds to the retriever.
 
-    `learned`: an adapter's tensors, of the other domain. `examples`: of this one. Each way is fused by the weight that
-    it earns on validation.
+    `version`, `learned`: an adapter of the other domain, and its tensors. `examples`: of this one. Each way is fused by
+    the weight that it earns on validation.
     """
-    scorer = scorer_of(setting, setting.shape, 0)
+    scorer = setting.scorer(0)
     fresh = {name: tensor.detach().clone() for name, tensor in scorer.network.adapter.items()}
     rows = [_row("base model", scorer, examples, status)]
     elsewhere = {name: torch.tensor(numbers) for name, numbers in learned.items()}
     scorer.network.load(elsewhere)
     rows.append(_row("learned elsewhere", scorer, examples, status))
-    plan = plan_of(setting, examples, 0)
-    for name, start in (("learned here", fresh), ("learned elsewhere, then here", elsewhere)):
+    plan, runs = setting.begin(fingerprint(examples, ()), 0)
+    for name, start, run in (
+        ("learned here", fresh, runs / "here"),
+        ("learned elsewhere, then here", elsewhere, runs / version),
+    ):
         scorer.network.load(start)
-        run = plan.begin(setting.folder / "runs") / name.replace(", ", "-").replace(" ", "-")
         if start is fresh:
-            learn_to_read(run / "reading", scorer, setting.readings(examples), plan, status=status)
+            learn_to_read(run / "reading", scorer, setting.readings(examples.items), plan, status=status)
             rows.append(_row("reading learned here", scorer, examples, status))
         aim = Choosing(scorer, examples, (), plan.schedule, status)
         standing = train(run / "choosing", scorer.network, aim, plan, status=status)

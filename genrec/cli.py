@@ -39,15 +39,15 @@ from genrec.authoring.commands import prompts
 from genrec.authoring.samples import DEMO
 from genrec.comparing import compare
 from genrec.config import MOST_CANDIDATES, Config
-from genrec.engine import DEFAULT_ENCODER, Lora, cache_folder
+from genrec.engine import DEFAULT_ENCODER, Adapted, Lora, cache_folder
 from genrec.errors import EngineError, GenrecError, ModelError
 from genrec.explain import alike
 from genrec.fitting import fit
 from genrec.importing import imports
 from genrec.learn.commands import training
-from genrec.learn.loading import find_model, load_adapter
+from genrec.learn.loading import adapter_in_production, find_model, load_adapter
 from genrec.parts import build_retriever, hold_out
-from genrec.prompting import load_pack, pack_folder
+from genrec.prompting import Pack, load_pack, pack_folder
 from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.scene import Ask, Scene
 from genrec.server import commands as serving
@@ -107,7 +107,7 @@ def recommend(
     engine: Engine = None,
     model: Model = None,
     pack: PackName = None,
-    adapter: Annotated[Path | None, typer.Option(help="Rank with an adapter that genrec train has made.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="One of genrec train; else that in production.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Recommend items to users, with reasons."""
@@ -124,18 +124,15 @@ def recommend(
         store = read_folder(folder)
         for user_id in user:
             store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
-        lora, weights = None, folder_model_weights(folder)
-        if adapter is not None:
-            lora, earned = _adapter(adapter, engine, model, screen)
-            weights |= {lora.name: earned}
+        words = _pack(folder, pack)
         recommender = Recommender.from_store(
             store,
-            pack=pack or folder_pack(folder) or DEFAULT_PACK,
+            pack=words,
             engine=engine,
             model=model,
             weights=folder_weights(folder),
-            model_weights=weights,
-            adapter=lora,
+            model_weights=folder_model_weights(folder),
+            adapter=_adapter(screen, folder, words, engine, model, adapter),
             config=config,
             status=screen.status,
         )
@@ -198,7 +195,15 @@ def explain(
         folder = _folder(data, pack)
         store = read_folder(folder)
         store.user(user), store.item(item)
-        recommender = Recommender.from_folder(folder, pack=pack, engine=engine, model=model, status=screen.status)
+        words = _pack(folder, pack)
+        recommender = Recommender.from_folder(
+            folder,
+            pack=words,
+            engine=engine,
+            model=model,
+            adapter=_adapter(screen, folder, words, engine, model),
+            status=screen.status,
+        )
         with recommender:
             screen.status("explaining")
             found = recommender.explain(user, item, context=moment, instruction=instruction, language=language.value)
@@ -343,17 +348,27 @@ def demo(as_json: AsJson = False) -> None:
     """Recommend films to a film watcher and products to a shopper, from the data that ships with genrec."""
     with terminal(log_file()) as screen:
         films, shop = (pack_folder() / pack / "demo" for pack in ("movies", "shop"))
-        with Recommender.from_folder(films, status=screen.status) as watching:
+        adapter = _adapter(screen, films, _pack(films, None), None, None)
+        with Recommender.from_folder(films, adapter=adapter, status=screen.status) as watching:
             _answer(screen, watching, Ask("maya", 5, Context(), "", Filter()), as_json=as_json)
-            shopping = Recommender.from_folder(
-                shop, engine=watching.engine, encoder=watching.retriever.knowledge.encoder, status=screen.status
-            )
+            engine, encoder = watching.engine, watching.retriever.knowledge.encoder
+            base = engine.base if isinstance(engine, Adapted) else engine  # what films teach is for films
+            shopping = Recommender.from_folder(shop, engine=base, encoder=encoder, status=screen.status)
             _answer(screen, shopping, Ask("1001", 5, _FOUNDING_CONTEXT, "", Filter()), as_json=as_json)
 
 
-def _adapter(folder: Path, engine: str | None, model: str | None, screen: Terminal) -> tuple[Lora, float]:
-    """An adapter that was checked, and its weight; only for a model that runs here."""
-    if engine is not None:
+def _pack(data: Path, name: str | None) -> Pack:
+    """The prompts that are named, or those of the data."""
+    return load_pack(name or folder_pack(data) or DEFAULT_PACK)
+
+
+def _adapter(
+    screen: Terminal, data: Path, pack: Pack, engine: str | None, model: str | None, folder: Path | None = None
+) -> Lora | None:
+    """The adapter that is named, or that in production beside the data; only for a model that runs here."""
+    if folder is None:
+        return None if engine else adapter_in_production(data, pack, model, screen.status, screen.note)
+    if engine:
         raise ModelError(
             f"--adapter is for a model that runs here, not for the one at {engine}: leave --engine out, or let "
             "genrec serve --adapters load it there"

@@ -66,10 +66,11 @@ class Recommender:
         cls,
         folder: str | Path,
         *,
-        pack: str | Path | None = None,
+        pack: str | Path | Pack | None = None,
         engine: str | Engine | None = None,
         model: str | None = None,
         encoder: str | Encoder = DEFAULT_ENCODER,
+        adapter: Lora | None = None,
         index: Index | None = None,
         config: Config | None = None,
         status: Callable[[str], None] = lambda _: None,
@@ -77,10 +78,11 @@ class Recommender:
         """Read a data folder, encode its items, start the language model.
 
         Args:
-            pack: name or folder of the prompts; None takes the one that the data folder names, or `general`.
+            pack: the prompts, or their name or folder; None takes the one that the data folder names, or `general`.
             engine: URL of a vLLM or OpenAI-compatible server, or an engine; None starts vLLM in this process.
             model: hub id, local folder or `wheel:PACKAGE`; None takes what suits this machine.
             encoder: the same for the sentence encoder, or an object with the protocol `Encoder`.
+            adapter: what the model ranks with, as for `from_store`.
             index: where vectors are kept; None keeps them in memory, which serves up to some 200,000 items.
             status: called with a line whenever something that takes time begins.
 
@@ -97,6 +99,7 @@ class Recommender:
             engine=engine,
             model=model,
             encoder=encoder,
+            adapter=adapter,
             index=index,
             config=config,
             status=status,
@@ -120,16 +123,17 @@ class Recommender:
     ) -> Self:
         """The same for items, users and events that are in memory: `Store(items, users, events)`.
 
-        `adapter`: what the model ranks with, as `genrec.learn.loading` checks it. vLLM in this process makes room for
-        it; a server has to take it.
+        `adapter`: what the model ranks with, as `genrec.learn.loading` checks it, by the weight that it earned. vLLM in
+        this process makes room for it; a server has to take it.
         """
         loaded = pack if isinstance(pack, Pack) else load_pack(pack)
+        weights_of = dict(model_weights or {}) | ({adapter.name: adapter.weight} if adapter else {})
         retriever = build_retriever(store, encoder, status, weights, index)
         if engine is None or isinstance(engine, str):
             started = runner.run(start_engine(engine, model, status, adapter.rank if adapter else 0))
             ranks = runner.run(Adapted.load(started, adapter)) if adapter else started
-            return cls(store, retriever, loaded, ranks, config, model_weights=model_weights, owns_engine=True)
-        return cls(store, retriever, loaded, engine, config, model_weights=model_weights)
+            return cls(store, retriever, loaded, ranks, config, model_weights=weights_of, owns_engine=True)
+        return cls(store, retriever, loaded, engine, config, model_weights=weights_of)
 
     def recommend(
         self,

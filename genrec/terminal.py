@@ -43,6 +43,11 @@ class Terminal:
         else:
             self._spinner.stop()
 
+    def note(self, line: str) -> None:
+        """What people should know beside the answer."""
+        self._spinner.stop()
+        self._progress.print(line, soft_wrap=True)
+
     def json(self, value: BaseModel | Mapping[str, Any]) -> None:
         """One object on one line."""
         text = value.model_dump_json() if isinstance(value, BaseModel) else json.dumps(value, ensure_ascii=False)

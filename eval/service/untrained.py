@@ -17,15 +17,19 @@ from genrec.learn.gate import Side, Verdict
 from genrec.learn.loading import Model
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import Shelf
+from genrec.prompting import Pack
 from genrec.types import PromptVersion
 
 _SALT = "0" * 64
+_NO_PROMPTS = PromptVersion(name="untrained", version="0" * 12)
 _SPREAD = 0.05
 """Of the numbers: enough to change what a small model says."""
 
 
-def stock(shelf: Shelf, model: Model, seed: int, users: Sequence[str] = (), weight: float = 0.5) -> str:
-    """Put an adapter on a shelf that saw these users, as far as its manifest says: its version."""
+def stock(
+    shelf: Shelf, model: Model, seed: int, users: Sequence[str] = (), weight: float = 0.5, pack: Pack | None = None
+) -> str:
+    """Put an adapter on a shelf that saw these users and prompts, as far as its manifest says: its version."""
     shape, draw = Shape(), np.random.default_rng(seed)
     sizes = shapes(shape, model.folder).items()
     tensors = {name: (draw.normal(size=size) * _SPREAD).astype(np.float32) for name, size in sizes}
@@ -33,7 +37,7 @@ def stock(shelf: Shelf, model: Model, seed: int, users: Sequence[str] = (), weig
         genrec=genrec.__version__,
         base=model.base,
         shape=shape,
-        prompts=(PromptVersion(name="untrained", version="0" * 12),),
+        prompts=(PromptVersion(name=pack.name, version=pack.version) if pack else _NO_PROMPTS,),
         sampling=Sampling(),
         examples={},
         first=None,

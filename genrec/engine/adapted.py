@@ -12,11 +12,12 @@ from genrec.engine.base import AdaptableEngine, Chunk, LabelScores, Lora, Messag
 class Adapted:
     """An engine that scores labels with an adapter, and writes sentences with it if it was trained on them.
 
-    What follows a schema is as the model does it without.
+    What follows a schema is as the model does it without. `base`: the engine without it, which runs on when it is
+    unloaded.
     """
 
     def __init__(self, engine: AdaptableEngine, model: str, name: str, *, writes: bool = False) -> None:
-        self._engine = engine
+        self.base = engine
         self._model = model
         self._name = name
         self._writes = writes
@@ -38,33 +39,33 @@ class Adapted:
 
     @property
     def max_tokens(self) -> int:
-        return self._engine.max_tokens
+        return self.base.max_tokens
 
     async def score_labels(
         self, messages: Messages, labels: Sequence[str], *, cache_salt: str | None = None
     ) -> LabelScores:
-        return await self._engine.score_labels(messages, labels, cache_salt=cache_salt, adapter=self._name)
+        return await self.base.score_labels(messages, labels, cache_salt=cache_salt, adapter=self._name)
 
     def generate(self, messages: Messages, sampling: Sampling) -> AsyncIterator[Chunk]:
         adapter = self._name if self._writes and sampling.schema is None else None
-        return self._engine.generate(messages, sampling, adapter=adapter)
+        return self.base.generate(messages, sampling, adapter=adapter)
 
     async def count_tokens(self, messages: Messages) -> int:
-        return await self._engine.count_tokens(messages)
+        return await self.base.count_tokens(messages)
 
     async def check(self) -> None:
-        await self._engine.check()
+        await self.base.check()
 
     async def is_loaded(self) -> bool:
         """Whether the adapter is still in the engine. Raises EngineError where that cannot be found out."""
-        return await self._engine.has_adapter(self._name)
+        return await self.base.has_adapter(self._name)
 
     async def unload(self) -> None:
         """Take the adapter out of the engine, which runs on. Raises EngineError where that fails."""
-        await self._engine.unload_adapter(self._name)
+        await self.base.unload_adapter(self._name)
 
     async def close(self) -> None:
         try:
             await self.unload()
         finally:
-            await self._engine.close()
+            await self.base.close()

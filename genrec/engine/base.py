@@ -17,12 +17,13 @@ Messages = Sequence[Mapping[str, str]]
 class Lora:
     """A LoRA adapter that was checked: what a model is called that ranks with it, its folder, and its rank.
 
-    `writes`: reasons are written with it, too.
+    `weight`: the share in the fused score that it earned. `writes`: reasons are written with it, too.
     """
 
     name: str
     folder: Path
     rank: int
+    weight: float = 0.0
     writes: bool = False
 
 

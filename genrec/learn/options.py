@@ -59,4 +59,4 @@ def shelf_of(adapters: Path | None, data: Path | None) -> Shelf:
     """The adapters that are named, or those beside the data. Raises BadParameter where neither is."""
     if adapters is None and data is None:
         raise typer.BadParameter("name the folder where adapters are kept by --adapters")
-    return Shelf(adapters or (data or Path()) / "adapters")
+    return Shelf(adapters) if adapters else Shelf.beside(data or Path())

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from pydantic import ValidationError
 
@@ -46,6 +47,11 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @classmethod
+    def beside(cls, data: Path) -> Self:
+        """That of a data folder."""
+        return cls(data / "adapters")
 
     def frozen(self, base: str) -> Path:
         """For what the frozen layers of a model, by its SHA-256, make of prompts."""

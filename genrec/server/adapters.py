@@ -142,8 +142,8 @@ class Adapters:
     async def _load(self, version: str) -> Loaded | None:
         if version == NOTHING:
             return None
-        lora, weight = await asyncio.to_thread(load_adapter, self._shelf.place(version), self._model)
-        return Loaded(version, await runner.wait(Adapted.load(self._engine, lora)), weight)
+        lora = await asyncio.to_thread(load_adapter, self._shelf.place(version), self._model)
+        return Loaded(version, await runner.wait(Adapted.load(self._engine, lora)), lora.weight)
 
     def _take_place(self, new: Loaded | None) -> None:
         old, self.now = self.now, new

@@ -8,11 +8,13 @@ import pytest
 import torch
 
 from eval import binding, transfer
-from eval.phases import Setting, mean
+from eval.phases import mean
+from eval.setting import Setting
 from genrec.learn.adapter import read_adapter
 from genrec.learn.examples import Sampling
 from genrec.learn.reading import readings
 from genrec.learn.shelf import Shelf
+from genrec.prompting import load_pack
 from retrieval import Item
 from tests.genrec.learn import training
 from tests.genrec.learn.conftest import small_model  # noqa: F401  # a fixture
@@ -34,7 +36,7 @@ def test_the_mean_of_adapters_adds_the_mean_of_what_they_add() -> None:
 @pytest.mark.parametrize(("place", "line"), [("behind", "Heat [{}]"), ("in front", "{}. Heat")])
 def test_letters_stand_where_they_are_put_and_one_item_is_asked_for(tmp_path: Path, place: str, line: str) -> None:
     items = [Item(item_id=str(n), title="Heat" if n == 3 else f"Film {n}") for n in range(12)]
-    found = readings(items, binding._pack(place, tmp_path), Sampling(candidates=10, readings=30))
+    found = readings(items, binding.placed(load_pack("movies"), place, tmp_path), Sampling(candidates=10, readings=30))
     assert len(found) == 40 + 30
     asked = [e for e in found if "They ask for: Heat" in e.prompt.messages[-1]["content"]]
     assert asked
@@ -49,9 +51,10 @@ def test_what_was_learned_elsewhere_is_where_training_here_begins(
 ) -> None:
     """Judged at once and after no step that helps: each way is the network that it says."""
     shelf, model = Shelf(tmp_path / "shelf"), training.model(small_model)
-    _, learned = read_adapter(shelf.place(training.make(shelf, small_model)), model.base, model.folder)
+    adapter, learned = read_adapter(shelf.place(training.make(shelf, small_model)), model.base, model.folder)
     schedule = training.SCHEDULE.model_copy(update={"epochs": 1, "rate": 1e-9, "warm_up": 0})
     setting = Setting(model, training.SAMPLING, training.SHAPE, schedule, training.PACK, tmp_path)
-    base, elsewhere, read, here, both = transfer.measure(setting, learned, training.examples(), lambda _: None)
+    found = transfer.measure(setting, adapter.version, learned, training.examples(), lambda _: None)
+    base, elsewhere, read, here, both = found
     assert base["NDCG@10 alone"] == read["NDCG@10 alone"] == here["NDCG@10 alone"] != elsewhere["NDCG@10 alone"]
     assert elsewhere["NDCG@10 alone"] == both["NDCG@10 alone"]

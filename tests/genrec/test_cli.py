@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from genrec import Weights
+from genrec.learn.shelf import Shelf
 from genrec.store import folder_weights
 from tests.conftest import FILMS, GENREC, Genrec
 
@@ -130,6 +131,7 @@ def test_the_demo_prints_two_answers_and_nothing_else(tmp_path: Path) -> None:
     films, shop = map(json.loads, shown.stdout.splitlines())
     assert shown.returncode == 0
     assert (films["user_id"], shop["user_id"]) == ("maya", "1001")
+    assert films["model"] == f"{shop['model']}+{Shelf.beside(FILMS).production}"
     assert [len(answer["items"]) for answer in (films, shop)] == [5, 5]
     assert all(item["reason"]["text"] for answer in (films, shop) for item in answer["items"])
     assert not {item["item_id"] for item in shop["items"]} & {"1", "3", "5"}

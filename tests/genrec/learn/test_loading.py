@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,20 +13,21 @@ import numpy as np
 import pytest
 import torch
 
-from eval.service.untrained import stock
+from eval.service.untrained import promote, stock
 from genrec import Event, Item, Recommender, User
 from genrec.cli import app
-from genrec.engine import Adapted, Engine
+from genrec.engine import Adapted, Engine, Lora
 from genrec.errors import ModelError
 from genrec.explain import reason_messages
-from genrec.learn.adapter import Manifest, shapes, write_adapter
+from genrec.learn.adapter import TENSORS, Manifest, read_manifest, shapes, write_adapter
 from genrec.learn.examples import Prompt, Sampling
-from genrec.learn.loading import find_model, load_adapter
+from genrec.learn.loading import adapter_in_production, find_model, load_adapter
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import Shelf
 from genrec.learn.source import from_database
 from genrec.parts import start_engine
+from genrec.prompting import load_pack
 from genrec.runner import run
 from genrec.store.database import Database
 from genrec.testing import ScriptedEngine
@@ -64,7 +66,7 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
         [*command, "--adapter", str(tmp_path / "adapter")], capture_output=True, text=True, check=True
     )
     found = json.loads(said.stdout)
-    lora, _ = load_adapter(tmp_path / "adapter", model)
+    lora = load_adapter(tmp_path / "adapter", model)
     assert found["model"] == lora.name
     assert found["trace"]["model_weight"] == 0.25
     assert found["fallback"] is None
@@ -99,7 +101,7 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
 def test_what_is_asked_beside_adapters_is_answered_as_alone(tmp_path: Path) -> None:
     """With two adapters in the engine, and prompts without one and with either in the same batches."""
     model, shelf = find_model(None, lambda _: None), Shelf(tmp_path)
-    loras = [load_adapter(shelf.place(stock(shelf, model, seed)), model)[0] for seed in range(2)]
+    loras = [load_adapter(shelf.place(stock(shelf, model, seed)), model) for seed in range(2)]
     messages = [{"role": "user", "content": "Choose a letter: A, B or C. " * 5}]
     numbers = itertools.count()
 
@@ -120,6 +122,41 @@ def test_what_is_asked_beside_adapters_is_answered_as_alone(tmp_path: Path) -> N
         assert min(np.abs(np.subtract(*pair)).max() for pair in itertools.combinations(alone, 2)) > 0.1
 
     run(work())
+
+
+def test_the_adapter_beside_the_data_ranks_where_it_is_in_production(tmp_path: Path, small_model: Path) -> None:
+    """Only with the model and the prompts that it was trained on: others are told so, and nothing ranks with it."""
+    model, shelf, notes = find_model(str(small_model), lambda _: None), Shelf.beside(tmp_path), list[str]()
+
+    def found(pack: str, folder: Path = small_model) -> Lora | None:
+        return adapter_in_production(tmp_path, load_pack(pack), str(folder), lambda _: None, notes.append)
+
+    version = stock(shelf, model, 0, pack=load_pack("shop"))
+    assert found("shop") is None
+    assert notes == []
+    promote(shelf, version)
+    assert found("shop") == load_adapter(shelf.place(version), model)
+    assert found("movies") is None
+    other = shutil.copytree(small_model, tmp_path / "other")
+    (other / "config.json").write_bytes((small_model / "config.json").read_bytes() + b" ")
+    assert found("shop", other) is None
+    assert [f"without adapter {version}" in note for note in notes] == [True, True]
+    assert "it was trained on shop@" in notes[0]
+    assert f"not for {other}" in notes[1]
+    with (shelf.place(version) / TENSORS).open("ab") as file:
+        file.write(b"0")
+    with pytest.raises(ModelError, match="its SHA-256 is another"):
+        found("shop")
+
+
+def test_the_adapter_that_ships_is_for_the_prompts_that_ship() -> None:
+    """Whoever edits the prompts of films trains it anew: `make train-demo`."""
+    shelf, pack = Shelf.beside(FILMS), load_pack("movies")
+    made = read_manifest(shelf.place(shelf.production))
+    assert made.prompts == (PromptVersion(name=pack.name, version=pack.version),)
+    verdict = shelf.verdict(shelf.production)
+    assert verdict
+    assert verdict.refused == ()
 
 
 def test_a_server_gets_no_adapter_by_this_command(tmp_path: Path) -> None:
