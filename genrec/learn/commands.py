@@ -161,10 +161,12 @@ def forget(user: OneUser, adapters: options.Kept) -> None:
 
 def _row(shelf: Shelf, version: str, production: str, erased: Mapping[str, str]) -> dict[str, str]:
     verdict = shelf.verdict(version)
+    told = verdict.told if verdict else None
     return {
         "adapter": version,
         "ranks": "yes" if version == production else "",
         "difference": f"{verdict.difference:+.4f}" if verdict else "",
+        "reasons that pass": f"{told.current['passed']} -> {told.candidate['passed']}" if told else "",
         "gate": ("refused" if verdict.refused else "wins") if verdict else "not asked",
         "saw somebody erased": erased.get(version, ""),
     }
