@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 import genrec
-from genrec.learn.adapter import Manifest, shapes, user_mark
+from genrec.learn.adapter import Base, Manifest, shapes, user_mark
 from genrec.learn.examples import Sampling
 from genrec.learn.gate import Side, Verdict
 from genrec.learn.loading import Model
@@ -26,16 +26,13 @@ _SPREAD = 0.05
 """Of the numbers: enough to change what a small model says."""
 
 
-def stock(
-    shelf: Shelf, model: Model, seed: int, users: Sequence[str] = (), weight: float = 0.5, pack: Pack | None = None
-) -> str:
-    """Put an adapter on a shelf that saw these users and prompts, as far as its manifest says: its version."""
-    shape, draw = Shape(), np.random.default_rng(seed)
-    sizes = shapes(shape, model.folder).items()
-    tensors = {name: (draw.normal(size=size) * _SPREAD).astype(np.float32) for name, size in sizes}
-    manifest = Manifest(
+def manifest_of(
+    base: Base, shape: Shape, users: Sequence[str] = (), weight: float = 0.5, pack: Pack | None = None, seed: int = 0
+) -> Manifest:
+    """What an adapter says of itself that saw these users and prompts, and was made of nothing."""
+    return Manifest(
         genrec=genrec.__version__,
-        base=model.base,
+        base=base,
         shape=shape,
         prompts=(PromptVersion(name=pack.name, version=pack.version) if pack else _NO_PROMPTS,),
         sampling=Sampling(),
@@ -49,7 +46,16 @@ def stock(
         figures={},
         files={},
     )
-    return shelf.put(tensors, manifest, model.folder).version
+
+
+def stock(
+    shelf: Shelf, model: Model, seed: int, users: Sequence[str] = (), weight: float = 0.5, pack: Pack | None = None
+) -> str:
+    """Put an adapter of random numbers on a shelf: its version."""
+    shape, draw = Shape(), np.random.default_rng(seed)
+    sizes = shapes(shape, model.folder).items()
+    tensors = {name: (draw.normal(size=size) * _SPREAD).astype(np.float32) for name, size in sizes}
+    return shelf.put(tensors, manifest_of(model.base, shape, users, weight, pack, seed), model.folder).version
 
 
 def promote(shelf: Shelf, version: str) -> None:

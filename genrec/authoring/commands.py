@@ -68,7 +68,7 @@ def new(
         raise PromptError(f"{str(folder)!r} ships with genrec: give your copy another name, as in my-{folder}")
     if folder.exists():
         raise PromptError(f"{str(folder)!r} is there already: name a folder that is not")
-    shutil.copytree(origin.folder, folder, ignore=shutil.ignore_patterns(".versions", "*.j2"))
+    shutil.copytree(origin.folder, folder, ignore=shutil.ignore_patterns(".versions", "*.j2", "adapters"))
     for file, text in origin.sources.items():
         (folder / file).write_text(text, encoding="utf-8")
     for path in folder.rglob("genrec.yaml"):

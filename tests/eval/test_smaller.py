@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from eval.service.untrained import manifest_of
 from eval.smaller import Answers, Way, adapted, table
 from genrec.errors import DataError
-from genrec.learn.adapter import Base, Manifest, base_of, shapes, user_mark, write_adapter
-from genrec.learn.examples import Example, Examples, Prompt, Sampling
+from genrec.learn.adapter import Base, base_of, shapes, write_adapter
+from genrec.learn.examples import Example, Examples, Prompt
 from genrec.learn.loading import Model
 from genrec.learn.shape import Shape
-from genrec.types import PromptVersion
 from tests.genrec.learn import training
 from tests.genrec.learn.narrow import write_narrow_model
 
@@ -53,23 +53,8 @@ def test_each_way_is_held_against_the_model_in_the_same_round(tmp_path: Path, ow
 @pytest.mark.parametrize("saw", ["u0", "nobody"])
 def test_no_adapter_is_asked_about_whom_it_saw(saw: str, tmp_path: Path) -> None:
     folder = write_narrow_model(tmp_path / "model")
-    model, shape, salt = Model(base_of("tiny", folder), folder), Shape(rank=2, alpha=4, layers=1), "ab" * 32
-    manifest = Manifest(
-        genrec="0.1.0",
-        base=model.base,
-        shape=shape,
-        prompts=(PromptVersion(name="movies", version="0" * 12),),
-        sampling=Sampling(),
-        examples={},
-        first=None,
-        last=None,
-        salt=salt,
-        users=(user_mark(saw, salt),),
-        seed=0,
-        weight=0.0,
-        figures={},
-        files={},
-    )
+    model, shape = Model(base_of("tiny", folder), folder), Shape(rank=2, alpha=4, layers=1)
+    manifest = manifest_of(model.base, shape, users=[saw])
     write_adapter(
         tmp_path / "adapter",
         {name: np.zeros(size, np.float32) for name, size in shapes(shape, folder).items()},

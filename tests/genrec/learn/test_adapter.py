@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from eval.service.untrained import manifest_of
 from genrec.errors import DataError, ModelError
-from genrec.learn.adapter import Base, Manifest, base_of, read_adapter, shapes, user_mark, write_adapter
-from genrec.learn.examples import Sampling
+from genrec.learn.adapter import Base, base_of, read_adapter, shapes, write_adapter
 from genrec.learn.shape import Shape
-from genrec.types import PromptVersion
 from tests.genrec.learn.hostile import Harm, harms
 from tests.genrec.learn.narrow import write_narrow_model
 
@@ -37,22 +35,8 @@ def written(tmp_path: Path, model: Path, base: Base) -> Path:
     """A good adapter."""
     draw = np.random.default_rng(3)
     tensors = {name: draw.normal(size=size).astype(np.float32) for name, size in shapes(_SHAPE, model).items()}
-    manifest = Manifest(
-        genrec="0.1.0",
-        base=base,
-        shape=_SHAPE,
-        prompts=(PromptVersion(name="movies", version="0" * 12),),
-        sampling=Sampling(),
-        examples={"training": 3},
-        first=datetime(2026, 1, 1, tzinfo=UTC),
-        last=None,
-        salt=_SALT,
-        users=(user_mark("ann", _SALT),),
-        seed=0,
-        weight=0.25,
-        figures={"validation loss": 2.25},
-        files={},
-    )
+    said = manifest_of(base, _SHAPE, users=["ann"], weight=0.25)
+    manifest = said.model_copy(update={"examples": {"training": 3}, "figures": {"validation loss": 2.25}})
     write_adapter(tmp_path / "adapter", tensors, manifest)
     return tmp_path / "adapter"
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from eval.service.untrained import promote, stock
+from eval.service.untrained import manifest_of, promote, stock
 from genrec import Event, Item, Recommender, User
 from genrec.cli import app
 from genrec.engine import Adapted, Engine, Lora
 from genrec.errors import ModelError
 from genrec.explain import reason_messages
-from genrec.learn.adapter import TENSORS, Manifest, read_manifest, shapes, write_adapter
-from genrec.learn.examples import Prompt, Sampling
+from genrec.learn.adapter import TENSORS, read_manifest, shapes, write_adapter
+from genrec.learn.examples import Prompt
 from genrec.learn.loading import adapter_in_production, find_model, load_adapter
 from genrec.learn.scorer import Scorer
 from genrec.learn.shape import Shape
@@ -43,23 +43,8 @@ def test_vllm_ranks_and_writes_with_an_adapter_as_training_left_it(tmp_path: Pat
     model, shape, draw = find_model(None, lambda _: None), Shape(), np.random.default_rng(0)
     sizes = shapes(shape, model.folder).items()
     tensors = {name: (draw.normal(size=size) * 0.1).astype(np.float32) for name, size in sizes}
-    manifest = Manifest(
-        genrec="0.1.0",
-        base=model.base,
-        shape=shape,
-        prompts=(PromptVersion(name="movies", version="0" * 12),),
-        sampling=Sampling(),
-        examples={},
-        reasons={"base": 1},
-        first=None,
-        last=None,
-        salt="0" * 64,
-        users=(),
-        seed=0,
-        weight=0.25,
-        figures={},
-        files={},
-    )
+    said = manifest_of(model.base, shape, weight=0.25)
+    manifest = said.model_copy(update={"reasons": {"base": 1}})
     write_adapter(tmp_path / "adapter", tensors, manifest)
     command = [*GENREC, "recommend", "--data", str(FILMS), "--user", "maya", "--n", "1", "--json"]
     said = subprocess.run(

@@ -7,37 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from eval.service.untrained import manifest_of
 from genrec.errors import DataError, ModelError
-from genrec.learn.adapter import MANIFEST, Manifest, user_mark
-from genrec.learn.examples import Sampling
+from genrec.learn.adapter import MANIFEST, Base
 from genrec.learn.gate import Side, Verdict
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import NOTHING, Shelf
-from genrec.types import PromptVersion
 
 _SALT = "0" * 64
 _FIRST, _SECOND = "a" * 12, "b" * 12
 
 
 def _put(shelf: Shelf, version: str, user: str) -> None:
-    manifest = Manifest.model_validate(
-        {
-            "genrec": "0.1.0",
-            "base": {"name": "tiny", "sha256": _SALT},
-            "shape": Shape(),
-            "prompts": (PromptVersion(name="movies", version="0" * 12),),
-            "sampling": Sampling(),
-            "examples": {},
-            "first": None,
-            "last": None,
-            "salt": _SALT,
-            "users": (user_mark(user, _SALT),),
-            "seed": 0,
-            "weight": 0.5,
-            "figures": {},
-            "files": {},
-        }
-    )
+    manifest = manifest_of(Base(name="tiny", sha256="0" * 64), Shape(), users=[user])
     (shelf.folder / version).mkdir(parents=True)
     (shelf.folder / version / MANIFEST).write_text(manifest.model_dump_json())
 
