@@ -31,7 +31,6 @@ from genrec.weighing import ndcg
 
 def measure(setting: Setting, examples: Examples, seeds: int, status: Status) -> list[dict[str, Any]]:
     """One row for each way: NDCG@10 over the users of the gate, and what it adds to the base model and to seed 0."""
-    left = [replace(e, left=tuple(set(range(e.prompt.labels)) - set(e.taken))) for e in examples.training]
     rows: dict[str, Values] = {}
     base = setting.scorer(0)
     rows["base model"] = _by_user(base, examples.gate)
@@ -46,7 +45,7 @@ def measure(setting: Setting, examples: Examples, seeds: int, status: Status) ->
         rows[f"labels, seed {seed}"] = _by_user(scorer, examples.gate)
         chosen.append({name: tensor.detach().clone() for name, tensor in scorer.network.adapter.items()})
         if seed == 0:
-            preferring = Preferring(scorer, left, examples.validation, plan.schedule)
+            preferring = Preferring(scorer, over_the_rest(examples.training), examples.validation, plan.schedule)
             standing = train(run / "preferring", scorer.network, preferring, plan, status=status)
             rows[f"seed 0, then preferences to step {standing.at}"] = _by_user(scorer, examples.gate)
     if seeds > 1:
@@ -57,6 +56,14 @@ def measure(setting: Setting, examples: Examples, seeds: int, status: Status) ->
         together.network.load(mean(chosen))
         rows[f"mean of {seeds} seeds"] = _by_user(together, examples.gate)
     return [_row(way, found, rows["base model"], rows["labels, seed 0"]) for way, found in rows.items()]
+
+
+def over_the_rest(examples: Sequence[Example]) -> list[Example]:
+    """With all that was not taken as left; without those of which everything was taken."""
+    found = [
+        replace(example, left=tuple(set(range(example.prompt.labels)) - set(example.taken))) for example in examples
+    ]
+    return [example for example in found if example.left]
 
 
 def mean(adapters: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:

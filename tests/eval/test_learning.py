@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from eval import binding, transfer
-from eval.phases import mean
+from eval.phases import mean, over_the_rest
 from eval.setting import Setting
 from genrec.learn.adapter import read_adapter
-from genrec.learn.examples import Sampling
+from genrec.learn.examples import Example, Prompt, Sampling
 from genrec.learn.reading import readings
 from genrec.learn.shelf import Shelf
 from genrec.prompting import load_pack
@@ -31,6 +31,12 @@ def test_the_mean_of_adapters_adds_the_mean_of_what_they_add() -> None:
     found = mean(adapters)
     assert found[names[0]].shape == (12, 6)
     assert torch.allclose(found[names[1]] @ found[names[0]], torch.stack(products).mean(dim=0), atol=1e-6)
+
+
+def test_what_was_taken_is_preferred_to_the_rest_if_there_is_any() -> None:
+    some, everything = (Example(Prompt([], 3), "ann", {}, None, (0.0,) * 3, taken, 3) for taken in ((1,), (0, 1, 2)))
+    (found,) = over_the_rest([some, everything])
+    assert found.left == (0, 2)
 
 
 @pytest.mark.parametrize(("place", "line"), [("behind", "Heat [{}]"), ("in front", "{}. Heat")])
