@@ -60,10 +60,8 @@ def measure(setting: Setting, examples: Examples, seeds: int, status: Status) ->
 
 def over_the_rest(examples: Sequence[Example]) -> list[Example]:
     """With all that was not taken as left; without those of which everything was taken."""
-    found = [
-        replace(example, left=tuple(set(range(example.prompt.labels)) - set(example.taken))) for example in examples
-    ]
-    return [example for example in found if example.left]
+    rest = [tuple(set(range(example.prompt.labels)) - set(example.taken)) for example in examples]
+    return [replace(example, left=left) for example, left in zip(examples, rest, strict=True) if left]
 
 
 def mean(adapters: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
