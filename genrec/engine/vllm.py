@@ -40,7 +40,7 @@ _CPU_ENVIRONMENT = {
 _CPU_BLOCK = 32
 """Tokens in a block of the prefix cache, which holds whole blocks only; vLLM takes 128 on CPUs unless told."""
 _RANKS = (8, 16, 32, 64)
-"""Of adapters that vLLM makes room for. On a CPU the time of a prompt with an adapter grows with it."""
+"""Of adapters that vLLM makes room for."""
 _ADAPTERS = 2
 """At once: one that ranks, and one whose place it took while requests still run by that. vLLM gets room for one more:
 on a CPU it adds what is in the last place to prompts that are asked without an adapter beside others that are asked
