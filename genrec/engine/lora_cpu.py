@@ -1,8 +1,8 @@
 """What vLLM computes of adapters without a GPU, adapter by adapter instead of token by token.
 
 vLLM 0.32 copies the matrix of an adapter for each of its tokens and multiplies by the copies. Here the tokens of one
-adapter are multiplied by its matrix at once, which is many times as fast (`python -m eval smaller`). vLLM calls `install`
-in each of its processes, as its entry point `vllm.general_plugins` asks for.
+adapter are multiplied by its matrix at once, which is many times as fast (`eval/LOG.md`). vLLM calls `install` in each
+of its processes, as its entry point `vllm.general_plugins` asks for.
 """
 
 from __future__ import annotations
