@@ -125,7 +125,12 @@ class Recommender:
 
         `adapter`: what the model ranks with, as `genrec.learn.loading` checks it, by the weight that it earned. vLLM in
         this process makes room for it; a server has to take it.
+
+        Raises:
+            ValueError: an adapter for an engine that runs already.
         """
+        if adapter and not (engine is None or isinstance(engine, str)):
+            raise ValueError("an adapter is loaded where the engine is started: leave one of the two out")
         loaded = pack if isinstance(pack, Pack) else load_pack(pack)
         weights_of = dict(model_weights or {}) | ({adapter.name: adapter.weight} if adapter else {})
         retriever = build_retriever(store, encoder, status, weights, index)

@@ -30,7 +30,7 @@ from genrec.parts import start_engine
 from genrec.prompting import load_pack
 from genrec.runner import run
 from genrec.store.database import Database
-from genrec.testing import ScriptedEngine
+from genrec.testing import FakeEncoder, ScriptedEngine
 from genrec.types import Evidence, PromptVersion
 from tests.conftest import FILMS, GENREC
 from tests.genrec.store.database.conftest import answer
@@ -149,6 +149,11 @@ def test_a_server_gets_no_adapter_by_this_command(tmp_path: Path) -> None:
     command = ["recommend", "--data", str(FILMS), "--user", "maya", "--engine", "http://127.0.0.1:1"]
     with pytest.raises(ModelError, match="leave --engine out"):
         app([*command, "--adapter", str(tmp_path)], standalone_mode=False)
+
+
+def test_an_engine_that_runs_gets_no_adapter_in_passing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="leave one of the two out"):
+        Recommender.from_folder(FILMS, engine=ScriptedEngine(), adapter=Lora("m+1", tmp_path, 8), encoder=FakeEncoder())
 
 
 def test_a_tenant_gives_its_events_and_the_lists_that_they_answered(sqlite_url: str) -> None:
