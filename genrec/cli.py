@@ -52,7 +52,6 @@ from genrec.recommender import DEFAULT_PACK, Recommender
 from genrec.scene import Ask, Scene
 from genrec.server import commands as serving
 from genrec.store import (
-    folder_model_weights,
     folder_pack,
     folder_weights,
     read_folder,
@@ -124,19 +123,7 @@ def recommend(
         store = read_folder(folder)
         for user_id in user:
             store.user(user_id)  # an unknown one is said at once, not when the model has been loaded
-        words = _pack(folder, pack)
-        recommender = Recommender.from_store(
-            store,
-            pack=words,
-            engine=engine,
-            model=model,
-            weights=folder_weights(folder),
-            model_weights=folder_model_weights(folder),
-            adapter=_adapter(screen, folder, words, engine, model, adapter),
-            config=config,
-            status=screen.status,
-        )
-        with recommender:
+        with _recommender(screen, folder, pack, engine, model, adapter, config) as recommender:
             for user_id in user:
                 _answer(screen, recommender, Ask(user_id, n, moment, instruction, wanted), as_json=as_json)
 
@@ -195,16 +182,7 @@ def explain(
         folder = _folder(data, pack)
         store = read_folder(folder)
         store.user(user), store.item(item)
-        words = _pack(folder, pack)
-        recommender = Recommender.from_folder(
-            folder,
-            pack=words,
-            engine=engine,
-            model=model,
-            adapter=_adapter(screen, folder, words, engine, model),
-            status=screen.status,
-        )
-        with recommender:
+        with _recommender(screen, folder, pack, engine, model) as recommender:
             screen.status("explaining")
             found = recommender.explain(user, item, context=moment, instruction=instruction, language=language.value)
             screen.status("")
@@ -348,8 +326,7 @@ def demo(as_json: AsJson = False) -> None:
     """Recommend films to a film watcher and products to a shopper, from the data that ships with genrec."""
     with terminal(log_file()) as screen:
         films, shop = (pack_folder() / pack / "demo" for pack in ("movies", "shop"))
-        adapter = _adapter(screen, films, _pack(films, None), None, None)
-        with Recommender.from_folder(films, adapter=adapter, status=screen.status) as watching:
+        with _recommender(screen, films) as watching:
             _answer(screen, watching, Ask("maya", 5, Context(), "", Filter()), as_json=as_json)
             engine, encoder = watching.engine, watching.retriever.knowledge.encoder
             base = engine.base if isinstance(engine, Adapted) else engine  # what films teach is for films
@@ -357,13 +334,25 @@ def demo(as_json: AsJson = False) -> None:
             _answer(screen, shopping, Ask("1001", 5, _FOUNDING_CONTEXT, "", Filter()), as_json=as_json)
 
 
-def _pack(data: Path, name: str | None) -> Pack:
-    """The prompts that are named, or those of the data."""
-    return load_pack(name or folder_pack(data) or DEFAULT_PACK)
+def _recommender(
+    screen: Terminal,
+    data: Path,
+    pack: str | None = None,
+    engine: str | None = None,
+    model: str | None = None,
+    adapter: Path | None = None,
+    config: Config | None = None,
+) -> Recommender:
+    """For a data folder, with the prompts and the adapter that are named, or those that belong to it."""
+    words = load_pack(pack or folder_pack(data) or DEFAULT_PACK)
+    lora = _adapter(screen, data, words, engine, model, adapter)
+    return Recommender.from_folder(
+        data, pack=words, engine=engine, model=model, adapter=lora, config=config, status=screen.status
+    )
 
 
 def _adapter(
-    screen: Terminal, data: Path, pack: Pack, engine: str | None, model: str | None, folder: Path | None = None
+    screen: Terminal, data: Path, pack: Pack, engine: str | None, model: str | None, folder: Path | None
 ) -> Lora | None:
     """The adapter that is named, or that in production beside the data; only for a model that runs here."""
     if folder is None:

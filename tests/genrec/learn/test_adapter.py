@@ -16,7 +16,6 @@ from tests.genrec.learn.hostile import Harm, harms
 from tests.genrec.learn.narrow import write_narrow_model
 
 _SHAPE = Shape(rank=2, alpha=4, layers=1)
-_SALT = "ab" * 32
 _HARMS = list(harms())
 
 

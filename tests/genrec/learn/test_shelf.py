@@ -14,7 +14,6 @@ from genrec.learn.gate import Side, Verdict
 from genrec.learn.shape import Shape
 from genrec.learn.shelf import NOTHING, Shelf
 
-_SALT = "0" * 64
 _FIRST, _SECOND = "a" * 12, "b" * 12
 
 
